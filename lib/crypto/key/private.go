@@ -1,0 +1,229 @@
+package key
+
+import (
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+
+	"github.com/cloudflare/circl/dh/x448"
+	"github.com/cloudflare/circl/sign/ed448"
+)
+
+// Private is any private key, by pointer.
+type Private interface {
+	Alg() Alg
+	// PublicKey is the key's other half.
+	PublicKey() Public
+	// AppendPKCS8 appends the DER PKCS #8 form, for storage only.
+	AppendPKCS8(b []byte) []byte
+	// Wipe overwrites the key, which is unusable afterwards.
+	Wipe()
+}
+
+// SignKey is a private key that makes signatures.
+type SignKey interface {
+	Private
+	Sign(msg []byte) []byte
+}
+
+// secret holds a raw private key. It cannot be compared or printed.
+type secret[P Public] struct {
+	_   [0]func()
+	raw []byte
+	pub P
+}
+
+// String is a mark of the public key: kind and 8 hex digits.
+func (s *secret[P]) String() string {
+	h := sha256.Sum256(s.pub.AppendSPKI(nil))
+	return fmt.Sprintf("%v-private:%s", s.pub.Alg(), hex.EncodeToString(h[:4]))
+}
+
+// Format prints the mark of String for every verb.
+func (s *secret[P]) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// MarshalText gives the mark of String, so that JSON cannot leak the key.
+func (s *secret[P]) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue gives the mark of String.
+func (s *secret[P]) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Alg is the kind of the key.
+func (s *secret[P]) Alg() Alg { return s.pub.Alg() }
+
+// Public is the key's other half.
+func (s *secret[P]) Public() P { return s.pub }
+
+// PublicKey is the key's other half.
+func (s *secret[P]) PublicKey() Public { return s.pub }
+
+// AppendPKCS8 appends the DER PKCS #8 form, for storage only.
+func (s *secret[P]) AppendPKCS8(b []byte) []byte {
+	return append(append(b, pkcs8Prefix(s.pub.Alg())...), s.raw...)
+}
+
+// Wipe overwrites the key, which is unusable afterwards.
+func (s *secret[P]) Wipe() { clear(s.raw) }
+
+// X25519Private is an X25519 private key.
+type X25519Private struct{ secret[X25519Public] }
+
+// X448Private is an X448 private key.
+type X448Private struct{ secret[X448Public] }
+
+// Ed25519Private is an Ed25519 private key.
+type Ed25519Private struct{ secret[Ed25519Public] }
+
+// Ed448Private is an Ed448 private key.
+type Ed448Private struct{ secret[Ed448Public] }
+
+var (
+	_ Private = (*X25519Private)(nil)
+	_ Private = (*X448Private)(nil)
+	_ SignKey = (*Ed25519Private)(nil)
+	_ SignKey = (*Ed448Private)(nil)
+)
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // crypto/rand.Read never returns an error
+	return b
+}
+
+// GenerateX25519 makes a new key.
+func GenerateX25519() *X25519Private { return must(X25519FromRaw(random(32))) }
+
+// GenerateX448 makes a new key.
+func GenerateX448() *X448Private { return must(X448FromRaw(random(56))) }
+
+// GenerateEd25519 makes a new key.
+func GenerateEd25519() *Ed25519Private { return must(Ed25519FromSeed(random(32))) }
+
+// GenerateEd448 makes a new key.
+func GenerateEd448() *Ed448Private { return must(Ed448FromSeed(random(57))) }
+
+func must[K any](k K, err error) K {
+	if err != nil {
+		panic(err) // unreachable: sizes are right
+	}
+	return k
+}
+
+func sized(a Alg, raw []byte) ([]byte, error) {
+	if len(raw) != a.Size() {
+		return nil, fmt.Errorf("%w: %d raw bytes for %v", ErrParse, len(raw), a)
+	}
+	return append([]byte(nil), raw...), nil
+}
+
+// X25519FromRaw copies a raw key of 32 bytes. The error is [ErrParse].
+func X25519FromRaw(raw []byte) (*X25519Private, error) {
+	b, err := sized(X25519, raw)
+	if err != nil {
+		return nil, err
+	}
+	k, err := ecdh.X25519().NewPrivateKey(b)
+	if err != nil {
+		return nil, ErrParse
+	}
+	return &X25519Private{secret[X25519Public]{raw: b, pub: X25519Public(k.PublicKey().Bytes())}}, nil
+}
+
+// X448FromRaw copies a raw key of 56 bytes. The error is [ErrParse].
+func X448FromRaw(raw []byte) (*X448Private, error) {
+	b, err := sized(X448, raw)
+	if err != nil {
+		return nil, err
+	}
+	k, p := x448.Key(b), x448.Key{}
+	x448.KeyGen(&p, &k)
+	return &X448Private{secret[X448Public]{raw: b, pub: X448Public(p)}}, nil
+}
+
+// Ed25519FromSeed copies a seed of 32 bytes. The error is [ErrParse].
+func Ed25519FromSeed(seed []byte) (*Ed25519Private, error) {
+	b, err := sized(Ed25519, seed)
+	if err != nil {
+		return nil, err
+	}
+	pub := ed25519.NewKeyFromSeed(b)[32:]
+	return &Ed25519Private{secret[Ed25519Public]{raw: b, pub: Ed25519Public(pub)}}, nil
+}
+
+// Ed448FromSeed copies a seed of 57 bytes. The error is [ErrParse].
+func Ed448FromSeed(seed []byte) (*Ed448Private, error) {
+	b, err := sized(Ed448, seed)
+	if err != nil {
+		return nil, err
+	}
+	pub := ed448.NewKeyFromSeed(b)[57:]
+	return &Ed448Private{secret[Ed448Public]{raw: b, pub: Ed448Public(pub)}}, nil
+}
+
+// ParsePrivate parses a DER PKCS #8 key of any of the four kinds. The error
+// is [ErrParse] and does not hold the input.
+func ParsePrivate(der []byte) (Private, error) {
+	a, raw, err := parse(der, pkcs8Prefix)
+	if err != nil {
+		return nil, err
+	}
+	switch a {
+	case X25519:
+		return X25519FromRaw(raw)
+	case X448:
+		return X448FromRaw(raw)
+	case Ed25519:
+		return Ed25519FromSeed(raw)
+	}
+	return Ed448FromSeed(raw)
+}
+
+// Equal compares two keys in constant time.
+func (k *X25519Private) Equal(o *X25519Private) bool {
+	return subtle.ConstantTimeCompare(k.raw, o.raw) == 1
+}
+
+// Raw is a copy of the raw key, for storage and vectors only.
+func (s *secret[P]) Raw() []byte { return append([]byte(nil), s.raw...) }
+
+// DH is the shared secret with p, 32 bytes. The error is [ErrLowOrder].
+func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
+	priv, err := ecdh.X25519().NewPrivateKey(k.raw)
+	if err != nil {
+		return nil, ErrParse
+	}
+	pub, err := ecdh.X25519().NewPublicKey(p[:])
+	if err != nil {
+		return nil, ErrParse
+	}
+	s, err := priv.ECDH(pub)
+	if err != nil {
+		return nil, ErrLowOrder
+	}
+	return s, nil
+}
+
+// DH is the shared secret with p, 56 bytes. The error is [ErrLowOrder].
+func (k *X448Private) DH(p X448Public) ([]byte, error) {
+	var out x448.Key
+	priv, pub := x448.Key(k.raw), x448.Key(p)
+	if !x448.Shared(&out, &priv, &pub) {
+		return nil, ErrLowOrder
+	}
+	return out[:], nil
+}
+
+// Sign makes a signature of 64 bytes.
+func (k *Ed25519Private) Sign(msg []byte) []byte {
+	return ed25519.Sign(ed25519.NewKeyFromSeed(k.raw), msg)
+}
+
+// Sign makes a signature of 114 bytes with the empty context.
+func (k *Ed448Private) Sign(msg []byte) []byte {
+	return ed448.Sign(ed448.NewKeyFromSeed(k.raw), msg, "")
+}
