@@ -1,0 +1,3 @@
+// Package agent makes duplex connections out of the simplex queues of SMP
+// relays.
+package agent
