@@ -1,0 +1,79 @@
+package api
+
+import "time"
+
+// VersionRange is a range of chat protocol versions.
+type VersionRange struct {
+	MinVersion int `json:"minVersion"`
+	MaxVersion int `json:"maxVersion"`
+}
+
+// Connection is the agent's connection behind a contact.
+type Connection struct {
+	ConnID               ConnID       `json:"connId"`
+	AgentConnID          string       `json:"agentConnId"`
+	ConnChatVersion      int          `json:"connChatVersion"`
+	PeerChatVRange       VersionRange `json:"peerChatVRange"`
+	ConnLevel            int          `json:"connLevel"`
+	ViaGroupLink         bool         `json:"viaGroupLink"`
+	ConnType             string       `json:"connType"`
+	ConnStatus           string       `json:"connStatus"`
+	ContactConnInitiated bool         `json:"contactConnInitiated"`
+	LocalAlias           string       `json:"localAlias"`
+	EntityID             ContactID    `json:"entityId,omitempty"`
+	PQSupport            bool         `json:"pqSupport"`
+	PQEncryption         bool         `json:"pqEncryption"`
+	PQSndEnabled         *bool        `json:"pqSndEnabled,omitempty"`
+	PQRcvEnabled         *bool        `json:"pqRcvEnabled,omitempty"`
+	AuthErrCounter       int          `json:"authErrCounter"`
+	QuotaErrCounter      int          `json:"quotaErrCounter"`
+	CreatedAt            time.Time    `json:"createdAt"`
+}
+
+// ChatSettings are local choices about one chat.
+type ChatSettings struct {
+	EnableNtfs string `json:"enableNtfs"`
+	SendRcpts  *bool  `json:"sendRcpts,omitempty"`
+	Favorite   bool   `json:"favorite"`
+}
+
+// Contact is a person we have, or had, a connection with.
+type Contact struct {
+	ContactID         ContactID              `json:"contactId"`
+	LocalDisplayName  string                 `json:"localDisplayName"`
+	Profile           LocalProfile           `json:"profile"`
+	ActiveConn        *Connection            `json:"activeConn,omitempty"`
+	ContactUsed       bool                   `json:"contactUsed"`
+	ContactStatus     string                 `json:"contactStatus"`
+	ChatSettings      ChatSettings           `json:"chatSettings"`
+	UserPreferences   Preferences            `json:"userPreferences"`
+	MergedPreferences ContactUserPreferences `json:"mergedPreferences"`
+	CreatedAt         time.Time              `json:"createdAt"`
+	UpdatedAt         time.Time              `json:"updatedAt"`
+	ChatTS            *time.Time             `json:"chatTs,omitempty"`
+	PreparedContact   any                    `json:"preparedContact,omitempty"`
+	ContactGrpInvSent bool                   `json:"contactGrpInvSent"`
+	ChatTags          []int64                `json:"chatTags"`
+	ChatItemTTL       *int64                 `json:"chatItemTTL,omitempty"`
+	ChatDeleted       bool                   `json:"chatDeleted"`
+}
+
+// CreatedConnLink is a link to connect with, in one or two forms.
+type CreatedConnLink struct {
+	ConnFullLink  string `json:"connFullLink"`
+	ConnShortLink string `json:"connShortLink,omitempty"`
+}
+
+// PendingContactConnection is a connection that has no contact yet.
+type PendingContactConnection struct {
+	PccConnID       ConnID           `json:"pccConnId"`
+	PccAgentConnID  string           `json:"pccAgentConnId"`
+	PccConnStatus   string           `json:"pccConnStatus"`
+	ViaContactURI   bool             `json:"viaContactUri"`
+	ViaUserContact  *int64           `json:"viaUserContactLink,omitempty"`
+	CustomProfileID *ProfileID       `json:"customUserProfileId,omitempty"`
+	ConnLinkInv     *CreatedConnLink `json:"connLinkInv,omitempty"`
+	LocalAlias      string           `json:"localAlias"`
+	CreatedAt       time.Time        `json:"createdAt"`
+	UpdatedAt       time.Time        `json:"updatedAt"`
+}

@@ -1,0 +1,60 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// ChatError is why a command failed, in the bot API's words. Type is "error"
+// with ErrorType, "errorStore" with StoreError, or "errorAgent" with AgentError.
+type ChatError struct {
+	Type        string          `json:"type"`
+	ErrorType   *ErrorType      `json:"errorType,omitempty"`
+	StoreError  *StoreError     `json:"storeError,omitempty"`
+	AgentError  json.RawMessage `json:"agentError,omitempty"`
+	AgentConnID *string         `json:"agentConnId,omitempty"`
+}
+
+// ErrorType is an error of the chat core.
+type ErrorType struct {
+	Type          string   `json:"type"`
+	Message       *string  `json:"message,omitempty"`
+	Contact       *Contact `json:"contact,omitempty"`
+	ContactName   string   `json:"contactName,omitempty"`
+	CommandUserID UserID   `json:"commandUserId,omitempty"`
+	ActiveUserID  UserID   `json:"activeUserId,omitempty"`
+	UserID        UserID   `json:"userId,omitempty"`
+	DisplayName   *string  `json:"displayName,omitempty"`
+	ValidName     *string  `json:"validName,omitempty"`
+}
+
+// StoreError is an error of the chat database: mostly that something is not there.
+type StoreError struct {
+	Type             string      `json:"type"`
+	UserID           *UserID     `json:"userId,omitempty"`
+	ContactID        *ContactID  `json:"contactId,omitempty"`
+	ContactName      *string     `json:"contactName,omitempty"`
+	ItemID           *ChatItemID `json:"itemId,omitempty"`
+	Text             *string     `json:"text,omitempty"`
+	ConnID           *ConnID     `json:"connId,omitempty"`
+	GroupID          *int64      `json:"groupId,omitempty"`
+	GroupName        *string     `json:"groupName,omitempty"`
+	NoteFolderID     *int64      `json:"noteFolderId,omitempty"`
+	Message          *string     `json:"message,omitempty"`
+	ContactRequestID *int64      `json:"contactRequestId,omitempty"`
+}
+
+// Error gives the names of the error, outermost first.
+func (e *ChatError) Error() string {
+	switch {
+	case e.ErrorType != nil && e.ErrorType.Message != nil:
+		return fmt.Sprintf("%s: %s", e.ErrorType.Type, *e.ErrorType.Message)
+	case e.ErrorType != nil:
+		return e.ErrorType.Type
+	case e.StoreError != nil:
+		return e.StoreError.Type
+	case e.AgentError != nil:
+		return "agent: " + string(e.AgentError)
+	}
+	return e.Type
+}

@@ -1,0 +1,57 @@
+package api
+
+import "encoding/json"
+
+// Response is an answer or an event: Type says which, and thereby which of the
+// other fields are set. It is a union of all of them, so that a client can
+// decode a line before it knows what it is. A list that is set but empty is
+// written as [], an absent one is left out.
+type Response struct {
+	Type string `json:"type"`
+
+	User        *User      `json:"user,omitempty"`
+	User_       *User      `json:"user_,omitempty"`
+	Users       []UserInfo `json:"users,omitzero"`
+	FromProfile *Profile   `json:"fromProfile,omitempty"`
+	ToProfile   *Profile   `json:"toProfile,omitempty"`
+	Profile     *Profile   `json:"profile,omitempty"`
+
+	ConnLinkInvitation *CreatedConnLink          `json:"connLinkInvitation,omitempty"`
+	Connection         *PendingContactConnection `json:"connection,omitempty"`
+	ConnectionPlan     json.RawMessage           `json:"connectionPlan,omitempty"`
+	ConnLink           *CreatedConnLink          `json:"connLink,omitempty"`
+
+	Contact           *Contact  `json:"contact,omitempty"`
+	FromContact       *Contact  `json:"fromContact,omitempty"`
+	ToContact         *Contact  `json:"toContact,omitempty"`
+	Contacts          []Contact `json:"contacts,omitzero"`
+	UserCustomProfile *Profile  `json:"userCustomProfile,omitempty"`
+	ConnectionStats   any       `json:"connectionStats_,omitempty"`
+	CustomUserProfile *Profile  `json:"customUserProfile,omitempty"`
+
+	Chat              *AChat             `json:"chat,omitempty"`
+	Chats             []AChat            `json:"chats,omitzero"`
+	NavInfo           json.RawMessage    `json:"navInfo,omitempty"`
+	ChatItems         []AChatItem        `json:"chatItems,omitzero"`
+	ChatItem          *AChatItem         `json:"chatItem,omitempty"`
+	ChatItemInfo      json.RawMessage    `json:"chatItemInfo,omitempty"`
+	ChatItemDeletions []ChatItemDeletion `json:"chatItemDeletions,omitzero"`
+	ChatInfo          *ChatInfo          `json:"chatInfo,omitempty"`
+	ByUser            *bool              `json:"byUser,omitempty"`
+	Timed             *bool              `json:"timed,omitempty"`
+	ChatName          *ChatName          `json:"chatName_,omitempty"`
+	Data              json.RawMessage    `json:"data,omitempty"`
+
+	ChatError  *ChatError  `json:"chatError,omitempty"`
+	ChatErrors []ChatError `json:"chatErrors,omitzero"`
+
+	VersionInfo     json.RawMessage `json:"versionInfo,omitempty"`
+	ChatMigrations  json.RawMessage `json:"chatMigrations,omitzero"`
+	AgentMigrations json.RawMessage `json:"agentMigrations,omitzero"`
+}
+
+// ChatName is a chat named on the command line.
+type ChatName struct {
+	ChatType string `json:"chatType"`
+	ChatName string `json:"chatName"`
+}
