@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/simplexkit/simplexkit/lib/exit"
+)
+
+// Interrupted is the cause of a context that a signal ended.
+type Interrupted struct{ Signal os.Signal }
+
+func (e *Interrupted) Error() string { return "stopped by " + e.Signal.String() }
+
+// ExitCode is 128 and the signal's number, as shells have it.
+func (e *Interrupted) ExitCode() int {
+	if e.Signal == syscall.SIGTERM {
+		return exit.SIGTERM
+	}
+	return exit.SIGINT
+}
+
+// SignalContext is a context that SIGINT or SIGTERM ends, with an
+// [*Interrupted] as its cause. A second signal kills the process.
+func SignalContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case s := <-caught:
+			signal.Stop(caught)
+			cancel(&Interrupted{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		cancel(nil)
+		<-done
+	}
+}
+
+// Run runs app with args and returns the exit code, after it has reported the
+// error if there was one. wantJSON tells whether the report is to be JSON, once
+// the flags have been read; nil is never.
+func Run(ctx context.Context, app *cli.App, args []string, wantJSON func() bool) (code int) {
+	stderr := app.ErrWriter
+	if stderr == nil {
+		stderr = os.Stderr
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(stderr, "%s: error: bug: %v\n%s", app.Name, p, debug.Stack())
+			code = exit.Software
+		}
+	}()
+	wire(app)
+	err := app.RunContext(ctx, Permute(app, args))
+	if err == nil {
+		return exit.Done
+	}
+	var stop *Interrupted
+	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &stop) {
+		err = stop
+	}
+	return Report(stderr, app.Name, err, wantJSON != nil && wantJSON())
+}
+
+// wire makes app leave errors, and what to do about them, to Run.
+func wire(app *cli.App) {
+	// -v is for more words, not for the version.
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version and end", DisableDefaultText: true}
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.HideHelpCommand = false
+	app.EnableBashCompletion = true
+	app.Suggest = true
+	refuse := func(c *cli.Context, err error, _ bool) error {
+		where := app.Name
+		if c.Command != nil && c.Command.Name != "" && c.Command.Name != app.Name {
+			where += " " + c.Command.Name
+		}
+		return exit.Errorf(exit.Usage, "%w", err).WithHint("%s --help shows the flags", where)
+	}
+	app.OnUsageError = refuse
+	for _, c := range app.Commands {
+		c.OnUsageError = refuse
+		c.HideHelpCommand = true
+	}
+	if app.Action == nil {
+		app.Action = func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				c.App.Writer = c.App.ErrWriter
+				_ = cli.ShowAppHelp(c)
+				return exit.Errorf(exit.Usage, "no command given").WithHint("%s --help lists them", app.Name)
+			}
+			return exit.Errorf(exit.Usage, "no command %q", c.Args().First()).WithHint("%s --help lists them", app.Name)
+		}
+	}
+}
+
+// exitError is the last line on standard error in JSON mode.
+type exitError struct {
+	Type    string `json:"type"`
+	Code    int    `json:"code"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Report writes err for people, or as JSON for programs, and returns its code.
+func Report(w io.Writer, program string, err error, asJSON bool) int {
+	code, hint := exit.Code(err), exit.Hint(err)
+	if asJSON {
+		line := exitError{Type: "exit_error", Code: code, Reason: exit.Name(code), Message: oneLine(err.Error()), Hint: hint}
+		var e *exit.Error
+		if errors.As(err, &e) {
+			line.Reason = e.Why()
+		}
+		b, _ := json.Marshal(line) // strings and numbers only: cannot fail
+		fmt.Fprintf(w, "%s\n", b)
+		return code
+	}
+	fmt.Fprintf(w, "%s: error: %s\n", program, oneLine(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(w, "%s: hint: %s\n", program, hint)
+	}
+	return code
+}
+
+// oneLine keeps an error a line, whatever a file or a peer put into it.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
