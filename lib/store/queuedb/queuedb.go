@@ -1,0 +1,156 @@
+// Package queuedb keeps a relay's queues and messages in SQLite: the
+// implementation of [queuestore.Store] on the engine of lib/store.
+//
+// Messages lie in the order of their arrival, so that adding one writes to
+// the end of the table and of the file, and expiry reads from its beginning.
+// An index finds those of one queue. Nothing is read at start but the last
+// numbers, so a store opens equally fast whatever it holds.
+package queuedb
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DB is an open store.
+type DB struct {
+	db  *store.DB
+	// The last numbers used; owned by the update that runs.
+	num queuestore.Num
+	seq queuestore.Seq
+}
+
+var _ queuestore.Store = (*DB)(nil)
+
+// Open opens or makes a store in the file. The errors are those of
+// [store.Open] and of its Migrate.
+func Open(ctx context.Context, path string, o store.Options) (*DB, error) {
+	db, err := store.Open(ctx, path, o)
+	if err != nil {
+		return nil, fmt.Errorf("queuedb: %w", err)
+	}
+	s := &DB{db: db}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("queuedb: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+func (s *DB) load(ctx context.Context) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := s.db.Migrate(ctx, store.Migrations{Component: "queue", FS: dir}); err != nil {
+		return err
+	}
+	return s.db.View(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT (SELECT coalesce(max(num), 0) FROM queues), (SELECT coalesce(max(seq), 0) FROM messages)`).
+			Scan(&s.num, &s.seq)
+	})
+}
+
+// Close waits for calls under way and closes the file.
+func (s *DB) Close() error { return s.db.Close() }
+
+// Update implements [queuestore.Store].
+func (s *DB) Update(ctx context.Context, fn func(queuestore.Tx) error) error {
+	return s.db.Update(ctx, func(tx *sql.Tx) error { return fn(&update{s, tx}) })
+}
+
+var lookups = [...]string{
+	queuestore.ByRecipient: selectQueue + `recipient_id = ?`,
+	queuestore.BySender:    selectQueue + `sender_id = ?`,
+	queuestore.ByNotifier:  selectQueue + `notifier_id = ?`,
+	queuestore.ByLink:      selectQueue + `link_id = ?`,
+}
+
+// Lookup implements [queuestore.Reader].
+func (s *DB) Lookup(ctx context.Context, refs ...queuestore.Ref) ([]*queuestore.Entry, error) {
+	out := make([]*queuestore.Entry, len(refs))
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
+		for i, r := range refs {
+			q, err := scanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)))
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			e := &queuestore.Entry{Queue: q}
+			if err := entrySize(tx, e); err != nil {
+				return err
+			}
+			out[i] = e
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("queuedb: find queues: %w", err)
+	}
+	return out, nil
+}
+
+// entrySize counts the messages from the index, and looks for the marker in
+// the last one.
+func entrySize(tx *sql.Tx, e *queuestore.Entry) error {
+	var last sql.NullInt64
+	err := tx.QueryRow(`SELECT count(*), max(seq) FROM messages WHERE queue = ?`, e.Queue.Num).Scan(&e.Size, &last)
+	if err != nil || !last.Valid {
+		return err
+	}
+	return tx.QueryRow(`SELECT quota FROM messages WHERE seq = ?`, last.Int64).Scan(&e.Full)
+}
+
+// Next implements [queuestore.Reader].
+func (s *DB) Next(ctx context.Context, n queuestore.Num, after queuestore.Seq) (*queuestore.Message, error) {
+	m := new(queuestore.Message)
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
+		return scanMessage(tx.QueryRow(`SELECT seq, sent, notify, quota, id, body FROM messages
+			WHERE queue = ? AND seq > ? ORDER BY seq LIMIT 1`, n, after), m)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("queuedb: read message: %w", err)
+	}
+	return m, nil
+}
+
+// LinkData implements [queuestore.Reader].
+func (s *DB) LinkData(ctx context.Context, n queuestore.Num) (d smp.LinkData, err error) {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT fixed, mutable FROM links WHERE queue = ?`, n).Scan(&d.Fixed, &d.User)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, queuestore.ErrNotFound
+	}
+	if err != nil {
+		return d, fmt.Errorf("queuedb: read link: %w", err)
+	}
+	return d, nil
+}
+
+// Counts implements [queuestore.Reader].
+func (s *DB) Counts(ctx context.Context) (c queuestore.Counts, err error) {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT (SELECT count(*) FROM queues), (SELECT count(*) FROM messages)`).
+			Scan(&c.Queues, &c.Messages)
+	})
+	if err != nil {
+		return c, fmt.Errorf("queuedb: count: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,149 @@
+package queuedb
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/wire"
+)
+
+// columns of queues but num, in the order of queueArgs and scanQueue.
+const columns = `recipient_id, sender_id, recipient_keys, secret, sender_key, mode, status, blocking,
+	link_id, notifier_id, notifier_key, notifier_secret, notifier_service_id, service_id`
+
+const selectQueue = `SELECT num, ` + columns + ` FROM queues WHERE `
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanQueue(row scanner) (*queuestore.Queue, error) {
+	q := new(queuestore.Queue)
+	var recipientID, senderID, recipientKeys, secret, senderKey, blocking, linkID, ntfID, ntfKey, ntfSecret, ntfService, service []byte
+	var mode string
+	err := row.Scan(&q.Num, &recipientID, &senderID, &recipientKeys, &secret, &senderKey, &mode, &q.Status, &blocking,
+		&linkID, &ntfID, &ntfKey, &ntfSecret, &ntfService, &service)
+	if err != nil {
+		return nil, err
+	}
+	q.RecipientID, q.SenderID = smp.RecipientID(recipientID), smp.SenderID(senderID)
+	q.LinkID, q.ServiceID = smp.LinkID(linkID), smp.ServiceID(service)
+	copy(q.Secret[:], secret)
+	if mode != "" {
+		q.Mode = smp.QueueMode(mode[0])
+	}
+	p := parser{}
+	q.RecipientKeys = p.keys(recipientKeys)
+	q.SenderKey = p.key(senderKey)
+	q.Blocking = p.blocking(blocking)
+	if ntfID != nil {
+		q.Notifier = &queuestore.Notifier{ID: smp.NotifierID(ntfID), Key: p.key(ntfKey), ServiceID: smp.ServiceID(ntfService)}
+		copy(q.Notifier.Secret[:], ntfSecret)
+	}
+	if p.err != nil {
+		return nil, fmt.Errorf("queue %d: %w", q.Num, p.err)
+	}
+	return q, nil
+}
+
+func queueArgs(q *queuestore.Queue) []any {
+	mode := ""
+	if q.Mode != 0 {
+		mode = string(q.Mode)
+	}
+	args := []any{[]byte(q.RecipientID), []byte(q.SenderID), appendKeys(q.RecipientKeys), q.Secret[:],
+		optionalKey(q.SenderKey), mode, q.Status, appendBlocking(q.Blocking), optional(q.LinkID)}
+	if n := q.Notifier; n != nil {
+		args = append(args, []byte(n.ID), optionalKey(n.Key), n.Secret[:], optional(n.ServiceID))
+	} else {
+		args = append(args, nil, nil, nil, nil)
+	}
+	return append(args, optional(q.ServiceID))
+}
+
+// optional is null for an empty ID.
+func optional[T ~string](id T) any {
+	if id == "" {
+		return nil
+	}
+	return []byte(id)
+}
+
+func optionalKey(k key.Public) any {
+	if k == nil {
+		return nil
+	}
+	return k.AppendSPKI(nil)
+}
+
+func appendKeys(keys []key.Public) (b []byte) {
+	for _, k := range keys {
+		b = wire.AppendShort(b, k.AppendSPKI(nil))
+	}
+	return b
+}
+
+func appendBlocking(i *smp.BlockingInfo) any {
+	if i == nil {
+		return nil
+	}
+	b, err := json.Marshal(i)
+	if err != nil {
+		return nil // unreachable: strings and numbers
+	}
+	return b
+}
+
+// parser keeps the first error.
+type parser struct{ err error }
+
+func (p *parser) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *parser) key(der []byte) key.Public {
+	if der == nil {
+		return nil
+	}
+	k, err := key.ParsePublic(der)
+	if err != nil {
+		p.fail(err)
+	}
+	return k
+}
+
+func (p *parser) keys(b []byte) (keys []key.Public) {
+	d := wire.NewDecoder(b)
+	for d.Len() > 0 {
+		keys = append(keys, p.key(d.Short()))
+	}
+	if err := d.Done(); err != nil {
+		p.fail(err)
+	}
+	return keys
+}
+
+func (p *parser) blocking(b []byte) *smp.BlockingInfo {
+	if b == nil {
+		return nil
+	}
+	i := new(smp.BlockingInfo)
+	if err := json.Unmarshal(b, i); err != nil {
+		p.fail(err)
+	}
+	return i
+}
+
+func scanMessage(row scanner, m *queuestore.Message) error {
+	var sent int64
+	var id []byte
+	if err := row.Scan(&m.Seq, &sent, &m.Notify, &m.Quota, &id, &m.Body); err != nil {
+		return err
+	}
+	m.ID, m.Time = smp.MsgID(id), time.Unix(sent, 0).UTC()
+	return nil
+}

@@ -1,0 +1,187 @@
+package queuedb
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+)
+
+// update is one update's view of the store.
+type update struct {
+	s  *DB
+	tx *sql.Tx
+}
+
+var _ queuestore.Tx = (*update)(nil)
+
+// taken tells whether one of q's IDs belongs to another queue. It is asked
+// beforehand because a failed statement may spoil the transaction on other
+// databases.
+func (u *update) taken(q *queuestore.Queue) (bool, error) {
+	var link, ntf any = optional(q.LinkID), nil
+	if q.Notifier != nil {
+		ntf = []byte(q.Notifier.ID)
+	}
+	var n int
+	err := u.tx.QueryRow(`SELECT
+		(SELECT count(*) FROM queues WHERE recipient_id = ? AND num <> ?) +
+		(SELECT count(*) FROM queues WHERE sender_id = ? AND num <> ?) +
+		(SELECT count(*) FROM queues WHERE notifier_id = ? AND num <> ?) +
+		(SELECT count(*) FROM queues WHERE link_id = ? AND num <> ?)`,
+		[]byte(q.RecipientID), q.Num, []byte(q.SenderID), q.Num, ntf, q.Num, link, q.Num).Scan(&n)
+	return n > 0, err
+}
+
+// AddQueue implements [queuestore.QueueTx].
+func (u *update) AddQueue(q *queuestore.Queue, link smp.LinkData) error {
+	q.Num = 0
+	taken, err := u.taken(q)
+	if err == nil && taken {
+		return queuestore.ErrDuplicate
+	}
+	if err == nil {
+		u.s.num++
+		q.Num = u.s.num
+		_, err = u.tx.Exec(`INSERT INTO queues (`+columns+`, updated_at, num)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append(queueArgs(q), time.Now().Unix(), q.Num)...)
+	}
+	if err == nil && q.LinkID != "" {
+		err = u.PutLinkData(q.Num, link)
+	}
+	if err != nil {
+		return fmt.Errorf("queuedb: add queue: %w", err)
+	}
+	return nil
+}
+
+// PutQueue implements [queuestore.QueueTx].
+func (u *update) PutQueue(q *queuestore.Queue) error {
+	taken, err := u.taken(q)
+	if err != nil {
+		return fmt.Errorf("queuedb: change queue: %w", err)
+	}
+	if taken {
+		return queuestore.ErrDuplicate
+	}
+	r, err := u.tx.Exec(`UPDATE queues SET (`+columns+`, updated_at) =
+		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE num = ?`,
+		append(queueArgs(q), time.Now().Unix(), q.Num)...)
+	var n int64
+	if err == nil {
+		n, err = r.RowsAffected()
+	}
+	if err == nil && n == 0 {
+		return queuestore.ErrNotFound
+	}
+	if err == nil && q.LinkID == "" {
+		_, err = u.tx.Exec(`DELETE FROM links WHERE queue = ?`, q.Num)
+	}
+	if err != nil {
+		return fmt.Errorf("queuedb: change queue: %w", err)
+	}
+	return nil
+}
+
+// DeleteQueue implements [queuestore.QueueTx].
+func (u *update) DeleteQueue(n queuestore.Num) error {
+	_, err := u.tx.Exec(`DELETE FROM messages WHERE queue = ?`, n)
+	if err == nil {
+		_, err = u.tx.Exec(`DELETE FROM queues WHERE num = ?`, n)
+	}
+	if err != nil {
+		return fmt.Errorf("queuedb: delete queue: %w", err)
+	}
+	return nil
+}
+
+// PutLinkData implements [queuestore.QueueTx].
+func (u *update) PutLinkData(n queuestore.Num, d smp.LinkData) error {
+	var err error
+	if d.Fixed == nil {
+		_, err = u.tx.Exec(`UPDATE links SET mutable = ? WHERE queue = ?`, notNull(d.User), n)
+	} else {
+		_, err = u.tx.Exec(`INSERT INTO links (queue, fixed, mutable) VALUES (?, ?, ?)
+			ON CONFLICT (queue) DO UPDATE SET fixed = excluded.fixed, mutable = excluded.mutable`,
+			n, d.Fixed, notNull(d.User))
+	}
+	if err != nil {
+		return fmt.Errorf("queuedb: put link: %w", err)
+	}
+	return nil
+}
+
+// notNull is b, or empty: nil would be null.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// AddMessage implements [queuestore.MessageTx].
+func (u *update) AddMessage(n queuestore.Num, m *queuestore.Message) error {
+	u.s.seq++ // a number of an update that is taken back stays unused
+	m.Seq = u.s.seq
+	_, err := u.tx.Exec(`INSERT INTO messages (seq, queue, sent, notify, quota, id, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		m.Seq, n, m.Time.Unix(), integer(m.Notify), integer(m.Quota), []byte(m.ID), notNull(m.Body))
+	if err != nil {
+		return fmt.Errorf("queuedb: add message: %w", err)
+	}
+	return nil
+}
+
+func integer(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// DeleteMessages implements [queuestore.MessageTx].
+func (u *update) DeleteMessages(n queuestore.Num, upTo queuestore.Seq) error {
+	if _, err := u.tx.Exec(`DELETE FROM messages WHERE queue = ? AND seq <= ?`, n, upTo); err != nil {
+		return fmt.Errorf("queuedb: delete messages: %w", err)
+	}
+	return nil
+}
+
+// ExpireMessages implements [queuestore.MessageTx]. The clock hardly ever
+// goes back, so the oldest messages come first, and the first young one ends
+// the search.
+func (u *update) ExpireMessages(before time.Time, limit int) ([]queuestore.Expired, error) {
+	out, err := u.expired(before, limit)
+	if err == nil && len(out) > 0 {
+		_, err = u.tx.Exec(`DELETE FROM messages WHERE seq <= ?`, out[len(out)-1].Seq)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("queuedb: expire messages: %w", err)
+	}
+	return out, nil
+}
+
+func (u *update) expired(before time.Time, limit int) (out []queuestore.Expired, err error) {
+	rows, err := u.tx.Query(`SELECT m.seq, m.sent, q.recipient_id
+		FROM messages m LEFT JOIN queues q ON q.num = m.queue ORDER BY m.seq LIMIT ?`, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var e queuestore.Expired
+		var sent int64
+		var id []byte
+		if err := rows.Scan(&e.Seq, &sent, &id); err != nil {
+			return nil, err
+		}
+		if sent >= before.Unix() {
+			break
+		}
+		e.RecipientID = smp.RecipientID(id)
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
