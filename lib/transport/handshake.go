@@ -24,6 +24,7 @@ type ClientConfig struct {
 	Credential *Credential
 	BlockSize  int              // bytes; 0 is DefaultBlockSize
 	Now        func() time.Time // nil is time.Now
+	MaxVersion uint16           // of TLS; 0 is 1.3, 0x0303 is 1.2
 }
 
 // ServerConfig says how to set up the server's side of TLS. It may be shared
@@ -34,6 +35,7 @@ type ServerConfig struct {
 	ALPN       []string         // names to accept; a client that offers none is accepted too
 	BlockSize  int              // bytes; 0 is DefaultBlockSize
 	Now        func() time.Time // nil is time.Now
+	MaxVersion uint16           // of TLS; 0 is 1.3, 0x0303 is 1.2
 }
 
 func clock(now func() time.Time) time.Time {
@@ -46,11 +48,14 @@ func clock(now func() time.Time) time.Time {
 // suites12 has to stay a suite of ChaCha20, see the package comment.
 var suites12 = []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
 
-func baseConfig(alpn []string, now func() time.Time, log *keyLog) *tls.Config {
+func baseConfig(alpn []string, now func() time.Time, maxVersion uint16, log *keyLog) *tls.Config {
+	if maxVersion == 0 {
+		maxVersion = tls.VersionTLS13
+	}
 	return &tls.Config{
 		Time:                        now,
 		MinVersion:                  tls.VersionTLS12,
-		MaxVersion:                  tls.VersionTLS13,
+		MaxVersion:                  maxVersion,
 		CipherSuites:                suites12,
 		CurvePreferences:            []tls.CurveID{tls.X25519},
 		NextProtos:                  alpn,
@@ -65,7 +70,7 @@ func baseConfig(alpn []string, now func() time.Time, log *keyLog) *tls.Config {
 // [ErrHandshake], which wraps those of the network and ctx.
 func Client(ctx context.Context, sock net.Conn, cfg ClientConfig) (*Conn, error) {
 	log := new(keyLog)
-	c := baseConfig(cfg.ALPN, cfg.Now, log)
+	c := baseConfig(cfg.ALPN, cfg.Now, cfg.MaxVersion, log)
 	c.InsecureSkipVerify = true // verified below, against the fingerprint
 	c.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		return verifyServer(raw, cfg.Fingerprint, clock(cfg.Now))
@@ -103,10 +108,13 @@ func Server(ctx context.Context, sock net.Conn, cfg *ServerConfig) (*Conn, error
 		return nil, err
 	}
 	log := new(keyLog)
-	c := baseConfig(cfg.ALPN, cfg.Now, log)
+	c := baseConfig(cfg.ALPN, cfg.Now, cfg.MaxVersion, log)
 	c.Certificates = []tls.Certificate{cert}
 	c.ClientAuth = tls.RequestClientCert
 	c.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if len(raw) == 0 {
+			return nil // only services show certificates
+		}
 		return Chain(raw).Verify(clock(cfg.Now), 1)
 	}
 	w := &wireConn{Conn: sock, record: recordReads}
