@@ -15,7 +15,7 @@ import (
 type ParamsURI struct {
 	Versions   wire.VersionRange
 	Key1, Key2 key.X448Public
-	KEM        *KEMParams // a proposal, or nil
+	KEM        *KEMParams // nil without; in a link always a proposal
 }
 
 // At takes the parameters at version v, which the caller has found with
@@ -42,14 +42,11 @@ func (u ParamsURI) Append(b []byte) []byte {
 	return appendKEM(b, u.KEM)
 }
 
-// ReadParamsURI reads the binary form out of a longer one. An accepted KEM is
-// an error: nothing was proposed yet to whoever opens a link.
+// ReadParamsURI reads the binary form out of a longer one. The grammar has
+// accepted KEMs too, which a link must not have: nothing was proposed yet to
+// whoever opens it.
 func ReadParamsURI(d *wire.Decoder) ParamsURI {
-	u := ParamsURI{Versions: d.VersionRange(), Key1: readX448(d), Key2: readX448(d), KEM: readKEM(d)}
-	if u.KEM.Accepted() {
-		d.Fail(fmt.Errorf("%w: KEM accepted in a link", ErrParams))
-	}
-	return u
+	return ParamsURI{Versions: d.VersionRange(), Key1: readX448(d), Key2: readX448(d), KEM: readKEM(d)}
 }
 
 // ParseParamsURIBinary parses the binary form. The error wraps [ErrParams].
@@ -97,23 +94,38 @@ func ParseParamsURI(s string) (ParamsURI, error) {
 	if u.Key2, err = x448Text(k2); err != nil {
 		return ParamsURI{}, err
 	}
-	text, ok := q["kem_key"]
-	if !ok || u.Versions.Max < VersionPQ {
-		return u, nil
+	if u.Versions.Max >= VersionPQ {
+		u.KEM, err = kemText(q)
 	}
-	if _, accepted := q["kem_ct"]; accepted {
-		return ParamsURI{}, fmt.Errorf("%w: KEM accepted in a link", ErrParams)
+	if err != nil {
+		return ParamsURI{}, err
+	}
+	return u, nil
+}
+
+func kemText(q map[string]string) (*KEMParams, error) {
+	text, ok := q["kem_key"]
+	if !ok {
+		return nil, nil
 	}
 	raw, err := wire.ParseBase64(text)
 	if err != nil {
-		return ParamsURI{}, fmt.Errorf("%w: kem_key: %v", ErrParams, err)
+		return nil, fmt.Errorf("%w: kem_key: %v", ErrParams, err)
 	}
-	pub, err := sntrup.ParsePublicKey(raw)
-	if err != nil {
-		return ParamsURI{}, fmt.Errorf("%w: kem_key: %v", ErrParams, err)
+	k := new(KEMParams)
+	if k.Key, err = sntrup.ParsePublicKey(raw); err != nil {
+		return nil, fmt.Errorf("%w: kem_key: %v", ErrParams, err)
 	}
-	u.KEM = &KEMParams{Key: pub}
-	return u, nil
+	if text, ok = q["kem_ct"]; !ok {
+		return k, nil
+	}
+	if raw, err = wire.ParseBase64(text); err != nil {
+		return nil, fmt.Errorf("%w: kem_ct: %v", ErrParams, err)
+	}
+	if k.Ciphertext, err = sntrup.ParseCiphertext(raw); err != nil {
+		return nil, fmt.Errorf("%w: kem_ct: %v", ErrParams, err)
+	}
+	return k, nil
 }
 
 func x448Text(s string) (key.X448Public, error) {
