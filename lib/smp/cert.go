@@ -17,7 +17,9 @@ var ErrChain = errors.New("smp: bad certificate chain")
 // CertChainKey is a session key signed with the key of a certificate:
 //
 //	list of large DER certificates, leaf first; large DER of
-//	SEQUENCE { SubjectPublicKeyInfo, AlgorithmIdentifier, BIT STRING }
+//	SEQUENCE { SEQUENCE { SubjectPublicKeyInfo }, AlgorithmIdentifier, BIT STRING }
+//
+// The signature is over the inner sequence.
 type CertChainKey struct {
 	Chain     [][]byte
 	SignedKey []byte
@@ -107,11 +109,7 @@ func (c CertChainKey) Verify(leaf key.VerifyKey) (key.Public, error) {
 	if err := leaf.Verify(s.Key.FullBytes, s.Signature.RightAlign()); err != nil {
 		return nil, fmt.Errorf("%w: signed key: %w", ErrChain, err)
 	}
-	k, err := key.ParsePublic(s.Key.FullBytes)
-	if err != nil {
-		return nil, fmt.Errorf("%w: signed key: %w", ErrChain, err)
-	}
-	return k, nil
+	return key.ParsePublic(s.Key.Bytes)
 }
 
 // VerifyServer is what a client checks in a relay's hello or in PKEY: the
@@ -165,7 +163,7 @@ func parseSigned(der []byte) (signedObject, error) {
 	if err != nil {
 		return signedObject{}, fmt.Errorf("%w: signed key: %v", ErrChain, err)
 	}
-	if _, err := key.ParsePublic(s.Key.FullBytes); err != nil {
+	if _, err := key.ParsePublic(s.Key.Bytes); err != nil {
 		return signedObject{}, fmt.Errorf("%w: signed key: %w", ErrChain, err)
 	}
 	return signedObject{s.Key, s.Algorithm.OID, s.Signature}, nil
@@ -177,13 +175,16 @@ func SignKey(chain [][]byte, leaf key.SignKey, k key.Public) (CertChainKey, erro
 	if !ok {
 		return CertChainKey{}, fmt.Errorf("%w: %v cannot sign", ErrChain, leaf.Alg())
 	}
-	spki := k.AppendSPKI(nil)
-	sig := leaf.Sign(spki)
+	object, err := asn1.Marshal(struct{ Key asn1.RawValue }{asn1.RawValue{FullBytes: k.AppendSPKI(nil)}})
+	if err != nil {
+		return CertChainKey{}, fmt.Errorf("%w: %v", ErrChain, err)
+	}
+	sig := leaf.Sign(object)
 	der, err := asn1.Marshal(struct {
 		Key       asn1.RawValue
 		Algorithm struct{ OID asn1.ObjectIdentifier }
 		Signature asn1.BitString
-	}{asn1.RawValue{FullBytes: spki}, struct{ OID asn1.ObjectIdentifier }{oid},
+	}{asn1.RawValue{FullBytes: object}, struct{ OID asn1.ObjectIdentifier }{oid},
 		asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}})
 	if err != nil {
 		return CertChainKey{}, fmt.Errorf("%w: %v", ErrChain, err)

@@ -230,8 +230,8 @@ const (
 
 // BlockingInfo is why the operator of a relay blocked a queue.
 type BlockingInfo struct {
-	Reason BlockingReason
-	Notice *ClientNotice // v18+
+	Reason BlockingReason `json:"reason"`
+	Notice *ClientNotice  `json:"notice,omitempty"` // v18+
 }
 
 // ClientNotice asks the client to show a notice.

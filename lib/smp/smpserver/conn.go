@@ -1,0 +1,195 @@
+package smpserver
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/transport"
+)
+
+// conn is a connection of a client.
+type conn struct {
+	// Set once.
+	s        *Server
+	t        *transport.Conn
+	p        smp.Params
+	service  *smp.PeerService   // of a session with a service certificate
+	proxyKey *key.X25519Public // the peer's session key, for RFWD
+
+	out    *out
+	active atomic.Int64 // Unix time of the last block read
+
+	// blocks wait for the runner, which lives while there are some.
+	mu      sync.Mutex
+	blocks  []transport.Block
+	running bool
+	room    sync.Cond // on mu: fewer blocks, or the runner has ended
+	tasks   sync.WaitGroup
+
+	// Guarded by table.mu.
+	subs  *sub // list
+	nsubs int  // its length
+	gets  map[smp.RecipientID]*sub
+	gone  bool // no more subscriptions
+}
+
+// maxBlocks is how many blocks wait for the runner before the reader stops
+// reading.
+const maxBlocks = 8
+
+// run reads until the connection ends, and returns when all is cleaned up.
+func (c *conn) run() {
+	c.room.L = &c.mu
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	err := c.read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.s.cfg.Logger.Debug("connection ended", "err", err)
+	}
+	c.tasks.Wait()
+	c.unsubscribeAll()
+	c.out.close()
+	writer.Wait()
+	_ = c.t.Abort()
+	c.mu.Lock()
+	for i := range c.blocks {
+		c.blocks[i].Release()
+	}
+	c.blocks = nil
+	c.mu.Unlock()
+}
+
+// finish makes read return; what was read is still answered within the grace.
+func (c *conn) finish(grace time.Duration) {
+	_ = c.t.SetReadDeadline(time.Now())
+	_ = c.t.SetWriteDeadline(time.Now().Add(grace))
+}
+
+func (c *conn) read() error {
+	for {
+		b, err := c.t.ReadBlock()
+		if err != nil {
+			return err
+		}
+		c.active.Store(c.s.cfg.Now().Unix())
+		c.mu.Lock()
+		for len(c.blocks) >= maxBlocks {
+			c.room.Wait()
+		}
+		c.blocks = append(c.blocks, b)
+		if !c.running {
+			c.running = true
+			c.tasks.Go(c.runBlocks)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// runBlocks is the runner.
+func (c *conn) runBlocks() {
+	for {
+		for c.out.full() {
+			<-c.out.room
+		}
+		c.mu.Lock()
+		blocks := c.blocks
+		c.blocks = nil
+		if len(blocks) == 0 {
+			c.running = false
+			c.mu.Unlock()
+			return
+		}
+		c.room.Signal()
+		c.mu.Unlock()
+		c.runCommands(blocks)
+		for i := range blocks {
+			blocks[i].Release()
+		}
+	}
+}
+
+// write is the writer: it joins what waits to blocks until the queue ends or
+// the peer does not read.
+func (c *conn) write() {
+	var items []outItem
+	for {
+		var ended bool
+		items, ended = c.out.take(items[:0], 64)
+		if len(items) > 0 {
+			if err := c.send(items); err != nil {
+				_ = c.t.Abort() // ends the reader
+				c.drop()
+				return
+			}
+			clear(items)
+			continue
+		}
+		if ended {
+			return
+		}
+		items = nil
+		<-c.out.wake
+	}
+}
+
+// drop takes items until the queue ends, so that no runner waits for room.
+func (c *conn) drop() {
+	for {
+		items, ended := c.out.take(nil, maxOut)
+		if ended {
+			return
+		}
+		if len(items) == 0 {
+			<-c.out.wake
+		}
+	}
+}
+
+// send writes items, as many in a block as fit.
+func (c *conn) send(items []outItem) error {
+	var batch []smp.Item
+	size := 0
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		defer func() { batch, size = batch[:0], 0 }()
+		if err := c.t.SetWriteDeadline(time.Now().Add(c.s.cfg.WriteTimeout)); err != nil {
+			return err
+		}
+		blocks := smp.Pack(batch)
+		payloads := make([][]byte, 0, len(blocks))
+		for _, b := range blocks {
+			if b.Err != nil {
+				return b.Err
+			}
+			payloads = append(payloads, b.Block)
+		}
+		return c.t.WriteBlocks(payloads...)
+	}
+	for _, it := range items {
+		msg := it.msg
+		if msg == nil {
+			if msg = c.pull(it); msg == nil {
+				continue
+			}
+		}
+		enc, err := c.p.EncodeMessage(it.corr, it.entity, msg)
+		if err != nil {
+			return err
+		}
+		if size += len(enc) - 1; size > 4*smp.MaxBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+			size = len(enc) - 1
+		}
+		batch = append(batch, enc)
+	}
+	return flush()
+}

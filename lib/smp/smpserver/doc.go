@@ -1,0 +1,37 @@
+// Package smpserver is a message relay: the router of the SimpleX Messaging
+// Protocol, versions 6 to 18.
+//
+// # A connection
+//
+// has one goroutine that reads blocks and one that writes them. Blocks that
+// have been read are run by a third one, which lives only while there are
+// some, so that an idle connection costs two small stacks:
+//
+//	reader ─ blocks ─> runner ─ answers ──┐
+//	                     │                v
+//	other connections ─ subscriptions ─> out ─> writer
+//
+// The out queue holds answers and small events; of messages only the names of
+// the queues that have one. The writer takes the message when there is room
+// for it on the wire, so a recipient that reads slowly costs no memory and
+// nobody else's time. A runner waits while its own connection's out queue is
+// long.
+//
+// # Durability
+//
+// All changes of the blocks that a runner has at hand go into one update of
+// the store, and the store commits the updates of many connections at once.
+// OK to NEW, SEND, KEY and the like follows the commit. An acknowledged
+// message is gone at once for the recipient, and from the store with a later
+// commit: a crash in between delivers it again, with the same ID.
+//
+// # Queues in memory
+//
+// Records of queues are cached, in a number bounded by the configuration;
+// besides them memory holds subscriptions and one message for each queue to
+// which a message was sent just now. The number of stored queues costs
+// nothing.
+//
+// smp: Simplex Messaging Protocol, all sections on router behaviour;
+// simplex-messaging Appendix A.
+package smpserver

@@ -1,0 +1,263 @@
+package smpserver
+
+import (
+	"context"
+	"math"
+	"sync"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+)
+
+// queue is what is known of a queue in memory. Its fields are guarded by
+// table.mu.
+type queue struct {
+	rec  *queuestore.Queue
+	dead bool // deleted
+
+	size int  // messages, those of updates under way included
+	full bool // the last of them is the quota marker
+	// gone is the last message that was acknowledged or has expired; it may
+	// still be in the store.
+	gone queuestore.Seq
+	// head is the first message, if it was sent just now; ready once it is
+	// committed.
+	head  *queuestore.Message
+	ready bool
+
+	pins int    // users; not evicted above zero
+	used uint64 // tick of the last use
+}
+
+// sub is a subscription of a connection, or the state that GET leaves, or a
+// subscription to notifications. Its fields are guarded by table.mu.
+type sub struct {
+	conn *conn
+	id   smp.EntityID // recipient or notifier
+	kind subKind
+	// delivered is the message that waits for its ACK.
+	delivered    queuestore.Seq
+	deliveredID  smp.MsgID
+	hasDelivered bool
+	queued       bool // the connection's writer has been told to look
+
+	prev, next *sub // of the connection's list
+}
+
+type subKind uint8
+
+const (
+	subRecipient subKind = iota
+	subNotifier
+	subGet
+)
+
+// table is the part of the store that is in memory, and all subscriptions.
+type table struct {
+	store queuestore.Store
+	max   int // cached queues
+
+	mu     sync.Mutex
+	queues map[queuestore.Ref]*queue // under each of their IDs
+	count  int                       // queues
+	subs   map[smp.RecipientID]*sub
+	nsubs  map[smp.NotifierID]*sub
+	tick   uint64
+	loads  map[uint64]struct{} // ticks at which loads under way began
+}
+
+func newTable(s queuestore.Store, max int) *table {
+	return &table{
+		store: s, max: max,
+		queues: map[queuestore.Ref]*queue{},
+		subs:   map[smp.RecipientID]*sub{},
+		nsubs:  map[smp.NotifierID]*sub{},
+		loads:  map[uint64]struct{}{},
+	}
+}
+
+func recipientRef(id smp.RecipientID) queuestore.Ref {
+	return queuestore.Ref{Kind: queuestore.ByRecipient, ID: smp.EntityID(id)}
+}
+
+// refsOf are the IDs of a queue.
+func refsOf(q *queuestore.Queue) []queuestore.Ref {
+	r := make([]queuestore.Ref, 0, 4)
+	r = append(r, recipientRef(q.RecipientID), queuestore.Ref{Kind: queuestore.BySender, ID: smp.EntityID(q.SenderID)})
+	if q.Notifier != nil {
+		r = append(r, queuestore.Ref{Kind: queuestore.ByNotifier, ID: smp.EntityID(q.Notifier.ID)})
+	}
+	if q.LinkID != "" {
+		r = append(r, queuestore.Ref{Kind: queuestore.ByLink, ID: smp.EntityID(q.LinkID)})
+	}
+	return r
+}
+
+// find gives queues in the order of refs, nil for those that are absent, and
+// pins them; the caller unpins all that are not nil. A ref without an ID is
+// nil.
+func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, error) {
+	out := make([]*queue, len(refs))
+	var missing []queuestore.Ref
+	var at []int
+	t.mu.Lock()
+	for i, r := range refs {
+		if r.ID == "" {
+			continue
+		}
+		if q := t.queues[r]; q != nil {
+			q.pins++
+			out[i] = q
+			continue
+		}
+		missing, at = append(missing, r), append(at, i)
+	}
+	load := t.beginLoadLocked(len(missing) > 0)
+	t.mu.Unlock()
+	if len(missing) == 0 {
+		return out, nil
+	}
+	entries, err := t.store.Lookup(ctx, missing...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.loads, load)
+	if err != nil {
+		for _, q := range out {
+			t.unpinLocked(q)
+		}
+		return nil, err
+	}
+	for i, e := range entries {
+		if e != nil {
+			out[at[i]] = t.insertLocked(e, missing[i])
+		}
+	}
+	return out, nil
+}
+
+// beginLoadLocked notes that a load begins. What was used since then is not
+// evicted until it ends: a record that changes during the load stays in the
+// table, and the load's old one is dropped.
+func (t *table) beginLoadLocked(wanted bool) uint64 {
+	t.tick++
+	if wanted {
+		t.loads[t.tick] = struct{}{}
+	}
+	return t.tick
+}
+
+// insertLocked puts a loaded queue into the table, unless it is there by now,
+// and pins it. It is nil if the ID is no longer the queue's.
+func (t *table) insertLocked(e *queuestore.Entry, r queuestore.Ref) *queue {
+	if q := t.queues[recipientRef(e.Queue.RecipientID)]; q != nil {
+		if t.queues[r] != q {
+			return nil
+		}
+		q.pins++
+		return q
+	}
+	q := &queue{rec: e.Queue, size: e.Size, full: e.Full, pins: 1}
+	t.addLocked(q)
+	return q
+}
+
+func (t *table) addLocked(q *queue) {
+	t.tick++
+	q.used = t.tick
+	for _, r := range refsOf(q.rec) {
+		t.queues[r] = q
+	}
+	t.count++
+	t.evictLocked()
+}
+
+func (t *table) removeLocked(q *queue) {
+	if t.queues[recipientRef(q.rec.RecipientID)] != q {
+		return
+	}
+	for _, r := range refsOf(q.rec) {
+		delete(t.queues, r)
+	}
+	t.count--
+}
+
+// evictLocked makes room, by taking the least recently used of a few that a
+// random walk over the map meets.
+func (t *table) evictLocked() {
+	oldest := uint64(math.MaxUint64)
+	for l := range t.loads {
+		oldest = min(oldest, l)
+	}
+	for t.count > t.max {
+		var victim *queue
+		seen := 0
+		for _, q := range t.queues {
+			if seen++; seen > 32 {
+				break
+			}
+			if q.pins == 0 && q.used < oldest && (victim == nil || q.used < victim.used) {
+				victim = q
+			}
+		}
+		if victim == nil {
+			return
+		}
+		t.removeLocked(victim)
+	}
+}
+
+func (t *table) unpin(qs ...*queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, q := range qs {
+		t.unpinLocked(q)
+	}
+	t.evictLocked()
+}
+
+func (t *table) unpinLocked(q *queue) {
+	if q != nil {
+		q.pins--
+		t.tick++
+		q.used = t.tick
+	}
+}
+
+// replaceLocked makes rec the queue's record.
+func (t *table) replaceLocked(q *queue, rec *queuestore.Queue) {
+	for _, r := range refsOf(q.rec) {
+		if t.queues[r] == q {
+			delete(t.queues, r)
+		}
+	}
+	q.rec = rec
+	for _, r := range refsOf(rec) {
+		t.queues[r] = q
+	}
+}
+
+// reload makes memory agree with the store again after a failed commit. If
+// the store does not answer, the record stays as it is.
+func (t *table) reload(ctx context.Context, q *queue) error {
+	t.mu.Lock()
+	id := q.rec.RecipientID
+	t.mu.Unlock()
+	e, err := t.store.Lookup(ctx, recipientRef(id))
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case e[0] == nil:
+		t.removeLocked(q)
+		q.dead = true
+	case q.dead:
+		q.dead = false
+		q.rec = e[0].Queue
+		t.addLocked(q)
+	default:
+		t.replaceLocked(q, e[0].Queue)
+	}
+	return nil
+}
