@@ -22,9 +22,13 @@ func (db *DB) Backup(ctx context.Context, dest string) error {
 	if err != nil {
 		return fmt.Errorf("store: backup: %w", err)
 	}
-	if _, err = db.r.ExecContext(ctx, `VACUUM INTO ?`, dest); err == nil {
+	// The readers may not write at all; a connection of its own may, and the
+	// source is only read.
+	c := sql.OpenDB(&connector{dsn: db.dsn(true)})
+	if _, err = c.ExecContext(ctx, `VACUUM INTO ?`, dest); err == nil {
 		err = f.Sync()
 	}
+	err = errors.Join(err, c.Close())
 	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = syncDir(filepath.Dir(dest))

@@ -187,8 +187,9 @@ func (db *DB) Stats() Stats {
 }
 
 // View runs fn on a snapshot, which begins with its first statement and which
-// fn cannot write. Errors of fn are returned as they are, those of the
-// database with their kind: [ErrCorrupt], [ErrClosed].
+// fn cannot write. Views are not nested. Errors of fn are returned as they are, those of the
+// database with their kind: [ErrCorrupt], [ErrClosed]; a context that ends
+// interrupts fn's statements.
 func (db *DB) View(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	if err := db.enter(); err != nil {
 		return err
@@ -199,7 +200,11 @@ func (db *DB) View(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		return db.wrap(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	return db.wrap(fn(tx))
+	err = fn(tx)
+	if interrupted(err) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return db.wrap(err)
 }
 
 func (db *DB) enter() error {

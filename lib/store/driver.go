@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"sync/atomic"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
@@ -21,13 +22,23 @@ func (c *connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 func (c *connector) Connect(context.Context) (driver.Conn, error) {
 	conn, err := c.Driver().Open(c.dsn)
-	if err != nil || !c.steady {
-		return conn, err
+	if err != nil {
+		return nil, err
 	}
 	sc := conn.(*sqlite3.SQLiteConn)
+	if _, err := sc.ExecContext(context.Background(), settings, nil); err != nil {
+		return nil, errors.Join(err, sc.Close())
+	}
+	if !c.steady {
+		return sc, nil
+	}
 	c.last.Store(sc)
 	return steadyConn{sc}, nil
 }
+
+// settings of every connection: sorting leaves nothing on the disk, and a
+// journal that has grown shrinks again.
+const settings = `PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864`
 
 // inTransaction tells whether the connection's transaction is open. The
 // caller must be inside one, so that the connection stays open meanwhile.

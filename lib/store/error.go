@@ -72,11 +72,21 @@ func (db *DB) wrap(err error) error {
 	if err == nil || errors.As(err, &have) {
 		return err
 	}
-	var se sqlite3.Error
-	if k := kindOf(err); k != nil || errors.As(err, &se) {
-		return &Error{Path: db.path, Kind: k, Err: err}
+	if fromEngine(err) {
+		return &Error{Path: db.path, Kind: kindOf(err), Err: err}
 	}
 	return err
+}
+
+// fromEngine tells errors of SQLite and of the disk from those of a caller.
+func fromEngine(err error) bool {
+	var se sqlite3.Error
+	return kindOf(err) != nil || errors.As(err, &se)
+}
+
+func interrupted(err error) bool {
+	var se sqlite3.Error
+	return errors.As(err, &se) && se.Code == sqlite3.ErrInterrupt
 }
 
 func kindOf(err error) error {
@@ -85,6 +95,8 @@ func kindOf(err error) error {
 		return ErrFull
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return ErrReadOnly
+	case errors.Is(err, ErrAborted):
+		return ErrAborted
 	}
 	var se sqlite3.Error
 	if !errors.As(err, &se) {

@@ -154,7 +154,7 @@ func (db *DB) takeBack(g *group, first bool, cause error) {
 		}
 		cause = fmt.Errorf("rollback: %w", err)
 	}
-	if cause == nil || !first && kindOf(cause) == nil {
+	if !fromEngine(cause) { // a function's own error is none of the others' business
 		cause = ErrAborted
 	}
 	db.end(cause)
