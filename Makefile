@@ -1,0 +1,53 @@
+# What people and the build machine run. "make test" is the whole routine.
+
+GO   ?= go
+TAGS ?= simplextls
+export TAGS
+
+# Packages that share memory between goroutines; they run under the race
+# detector too.
+CONCURRENT = ./lib/store/... ./lib/transport ./lib/session/... ./lib/smp/queuestore/... \
+	./lib/smp/smpclient/... ./lib/smp/smpserver/... ./lib/smp/smptest/... ./lib/agent/... \
+	./lib/chat/... ./lib/stdio/... ./lib/sdnotify/...
+FUZZTIME  ?= 30s
+BENCHTIME ?= 1s
+
+.PHONY: all build gen test test-plain race check fuzz crash bench demo vectors clean
+
+all: build
+
+build: gen ## the programs, into bin/
+	$(GO) build -trimpath -tags "$(TAGS)" -o bin/ ./cmd/...
+
+gen: ## the patched copy of crypto/tls, where it is missing or old
+	$(GO) run ./scripts/tlsfork
+
+test: check test-plain race ## all that must hold before a change goes in
+
+test-plain: gen
+	$(GO) test -tags "$(TAGS)" -timeout 10m ./...
+
+race: gen
+	$(GO) test -tags "$(TAGS)" -race -timeout 10m $$($(GO) list -e -tags "$(TAGS)" $(CONCURRENT) | grep -v ' matched no packages')
+
+check: gen ## format, vet, staticcheck, order of packages, tests of the tree
+	bash scripts/check
+
+fuzz: gen ## every fuzz target for FUZZTIME
+	bash scripts/fuzz $(FUZZTIME)
+
+crash: gen ## processes killed in the middle of their work
+	$(GO) test -tags "$(TAGS)" -count=1 -v -timeout 15m -run 'Kill|Crash' ./...
+
+bench: gen
+	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+vectors: gen ## only the tests against recorded values; SIMPLEXKIT_VECTORS names others
+	$(GO) test -tags "$(TAGS)" -count=1 -v -run Vector ./lib/...
+
+demo: build ## two people chat from the shell
+	bash scripts/demo
+
+clean:
+	rm -rf bin lib/transport/gotls/internal/tls
+	$(GO) clean -testcache
