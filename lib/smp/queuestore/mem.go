@@ -107,6 +107,22 @@ func (s *Mem) Counts(context.Context) (Counts, error) {
 	return c, nil
 }
 
+// OldMessages implements [Reader].
+func (s *Mem) OldMessages(_ context.Context, before time.Time, limit int) ([]Old, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []Old
+	for _, q := range s.queues {
+		for _, m := range q.msgs {
+			if m.Time.Before(before) {
+				out = append(out, Old{m.Seq, q.rec.RecipientID})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Old) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out[:min(limit, len(out))], nil
+}
+
 // memTx is a Mem that is locked by Update.
 type memTx Mem
 
@@ -231,23 +247,4 @@ func (s *memTx) DeleteMessages(n Num, upTo Seq) error {
 		s.setMessages(mq, mq.msgs[mq.find(upTo+1):])
 	}
 	return nil
-}
-
-// ExpireMessages implements [MessageTx].
-func (s *memTx) ExpireMessages(before time.Time, limit int) ([]Expired, error) {
-	var out []Expired
-	for _, mq := range s.queues {
-		for _, m := range mq.msgs {
-			if m.Time.Before(before) {
-				out = append(out, Expired{m.Seq, mq.rec.RecipientID})
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b Expired) int { return cmp.Compare(a.Seq, b.Seq) })
-	out = out[:min(limit, len(out))]
-	for _, e := range out {
-		mq := s.queues[s.ids[Ref{ByRecipient, smp.EntityID(e.RecipientID)}]]
-		s.setMessages(mq, mq.msgs[mq.find(e.Seq+1):])
-	}
-	return out, nil
 }

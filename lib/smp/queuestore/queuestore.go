@@ -6,7 +6,7 @@
 // A queue is one record, known by up to four IDs: the recipient's, the
 // sender's, the notifier's and that of its short link. Its messages have
 // sequence numbers that grow over the whole store, so the order of commits is
-// the order of delivery. Time and cost of every call but Expire are those of
+// the order of delivery. Time and cost of every call but OldMessages and Counts are those of
 // the queue named, whatever else the store holds.
 //
 // The store decides nothing: quotas, authorization and subscriptions are the
@@ -106,8 +106,8 @@ type Ref struct {
 	ID   smp.EntityID
 }
 
-// Expired is a message that ExpireMessages has deleted.
-type Expired struct {
+// Old is a message that OldMessages has found.
+type Old struct {
 	Seq         Seq
 	RecipientID smp.RecipientID // of its queue
 }
@@ -137,6 +137,9 @@ type Reader interface {
 	Next(ctx context.Context, n Num, after Seq) (*Message, error)
 	// LinkData is the data of a queue's short link, or ErrNotFound.
 	LinkData(ctx context.Context, n Num) (smp.LinkData, error)
+	// OldMessages are the oldest messages of the store that are older than a
+	// time, at most limit of them.
+	OldMessages(ctx context.Context, before time.Time, limit int) ([]Old, error)
 	// Counts may be a little old, and costs time in a big store.
 	Counts(ctx context.Context) (Counts, error)
 }
@@ -169,7 +172,4 @@ type MessageTx interface {
 	AddMessage(n Num, m *Message) error
 	// DeleteMessages deletes a queue's messages up to and with a number.
 	DeleteMessages(n Num, upTo Seq) error
-	// ExpireMessages deletes the oldest messages of the store, at most limit
-	// of them, that are older than a time.
-	ExpireMessages(before time.Time, limit int) ([]Expired, error)
 }

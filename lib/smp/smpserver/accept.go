@@ -10,7 +10,6 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/transport"
-	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
 // accept starts a connection's goroutine for each socket, until the listener
@@ -155,11 +154,8 @@ func (s *Server) newConn(t *transport.Conn, ch smp.ClientHello, session *key.X25
 	if ch.Key == nil {
 		return c, nil
 	}
-	proxy := ch.ProxyServer && ch.Version >= smp.VersionProxyServer
-	if ch.ProxyServer || ch.Version < smp.VersionProxyServer {
-		c.proxyKey = ch.Key
-	}
-	if smp.EncryptsBlocks(ch.Version, proxy) {
+	c.peerKey = ch.Key
+	if smp.EncryptsBlocks(ch.Version, ch.ProxyServer) {
 		send, receive, err := smp.ServerChains(t.SessionID(), session, *ch.Key)
 		if err != nil {
 			return nil, err
@@ -188,5 +184,3 @@ func (s *Server) shutdown() {
 	s.tasks.Wait()
 	late.Stop()
 }
-
-var _ = wire.Version(0)

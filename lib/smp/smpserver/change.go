@@ -15,7 +15,9 @@ type change struct {
 	q *queue
 	// edit changes a copy of the record in an update, or returns an error of
 	// the protocol, or errUnchanged. It may change other things of the store.
-	edit    func(tx queuestore.Tx, rec *queuestore.Queue) *smp.Error
+	edit func(tx queuestore.Tx, rec *queuestore.Queue) *smp.Error
+	// then, if not nil, runs after the record was changed.
+	then    func(tx queuestore.Tx, rec *queuestore.Queue) error
 	deletes bool // edit has deleted the queue
 
 	old, new *queuestore.Queue
@@ -47,6 +49,9 @@ func (ch *change) apply(t *table) func(queuestore.Tx) error {
 			if errors.Is(err, queuestore.ErrDuplicate) {
 				ch.err = smp.ErrAuth
 				return nil
+			}
+			if err == nil && ch.then != nil {
+				err = ch.then(tx, &rec)
 			}
 			if err != nil {
 				return err

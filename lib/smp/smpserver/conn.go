@@ -15,21 +15,23 @@ import (
 // conn is a connection of a client.
 type conn struct {
 	// Set once.
-	s        *Server
-	t        *transport.Conn
-	p        smp.Params
-	service  *smp.PeerService   // of a session with a service certificate
-	proxyKey *key.X25519Public // the peer's session key, for RFWD
+	s       *Server
+	t       *transport.Conn
+	p       smp.Params
+	service *smp.PeerService  // of a session with a service certificate
+	peerKey *key.X25519Public // the peer's session key, v7+
 
 	out    *out
 	active atomic.Int64 // Unix time of the last block read
 
 	// blocks wait for the runner, which lives while there are some.
 	mu      sync.Mutex
-	blocks  []transport.Block
+	blocks  []*transport.Block
 	running bool
 	room    sync.Cond // on mu: fewer blocks, or the runner has ended
 	tasks   sync.WaitGroup
+	// proxying is how many commands wait for other relays.
+	proxying atomic.Int32
 
 	// Guarded by table.mu.
 	subs  *sub // list
@@ -55,10 +57,10 @@ func (c *conn) run() {
 	c.unsubscribeAll()
 	c.out.close()
 	writer.Wait()
-	_ = c.t.Abort()
+	_ = c.t.Close()
 	c.mu.Lock()
-	for i := range c.blocks {
-		c.blocks[i].Release()
+	for _, b := range c.blocks {
+		b.Release()
 	}
 	c.blocks = nil
 	c.mu.Unlock()
@@ -81,7 +83,7 @@ func (c *conn) read() error {
 		for len(c.blocks) >= maxBlocks {
 			c.room.Wait()
 		}
-		c.blocks = append(c.blocks, b)
+		c.blocks = append(c.blocks, &b)
 		if !c.running {
 			c.running = true
 			c.tasks.Go(c.runBlocks)
@@ -107,8 +109,8 @@ func (c *conn) runBlocks() {
 		c.room.Signal()
 		c.mu.Unlock()
 		c.runCommands(blocks)
-		for i := range blocks {
-			blocks[i].Release()
+		for _, b := range blocks {
+			b.Release()
 		}
 	}
 }

@@ -56,6 +56,9 @@ func (t *table) endLocked(s *sub, msg smp.Message) {
 	}
 	s.prev, s.next = nil, nil
 	s.conn.nsubs--
+	if q := t.queues[recipientRef(smp.RecipientID(s.id))]; q != nil {
+		q.head = nil
+	}
 	if msg != nil {
 		s.conn.out.add(outItem{entity: s.id, msg: msg})
 	}
@@ -89,82 +92,69 @@ func (t *table) offerLocked(id smp.RecipientID) {
 	}
 }
 
-// pull takes the first message of a queue for its subscriber, who has not
-// acknowledged the one before otherwise. Without a message the answer to a
-// command is OK, and an event is nil.
+// pull takes what an item asks for: the first message of a queue for its
+// subscriber, who has acknowledged the one before. Without a message the
+// answer to a command is OK, and an event is nil.
 func (c *conn) pull(it outItem) smp.Message {
-	nothing := func() smp.Message {
-		if it.corr == "" && !it.get {
-			return nil
-		}
-		return smp.OK{}
+	if it.pull == pullNtf {
+		return c.pullNtf(it)
 	}
-	found, err := c.s.table.find(c.s.work, []queuestore.Ref{{Kind: queuestore.ByRecipient, ID: it.entity}})
-	if err != nil {
-		c.s.cfg.Logger.Error("looking for a queue", "err", err)
-		return c.failedPull(it)
+	m, rec, err := c.takeHead(it)
+	var msg smp.Message
+	if err == nil && m != nil {
+		msg, err = seal(rec, m)
 	}
-	q := found[0]
-	if q == nil {
-		return nothing()
-	}
-	defer c.s.table.unpin(q)
-	m, rec, err := c.takeHead(q, it)
-	if err != nil {
+	switch {
+	case err != nil:
+		// In an event too it lets the client subscribe again.
 		c.s.cfg.Logger.Error("reading a message", "err", err)
-		return c.failedPull(it)
+		return smp.ERR{Err: smp.ErrInternal}
+	case m != nil:
+		c.s.stats.delivered.Add(1)
+		return msg
+	case it.pull == pullEvent:
+		return nil
 	}
-	if m == nil {
-		return nothing()
-	}
-	msg, err := seal(rec, m)
-	if err != nil {
-		c.s.cfg.Logger.Error("encrypting a message", "err", err)
-		return c.failedPull(it)
-	}
-	c.s.stats.delivered.Add(1)
-	return msg
+	return smp.OK{}
 }
 
-// failedPull is the answer if the store failed: an error to a command. In an
-// event it is an error as well, so that the client subscribes again.
-func (c *conn) failedPull(outItem) smp.Message { return smp.ERR{Err: smp.ErrInternal} }
-
 // takeHead gives the first message and notes that it is delivered.
-func (c *conn) takeHead(q *queue, it outItem) (*queuestore.Message, *queuestore.Queue, error) {
+func (c *conn) takeHead(it outItem) (*queuestore.Message, *queuestore.Queue, error) {
 	t := c.s.table
+	found, err := t.find(c.s.work, []queuestore.Ref{{Kind: queuestore.ByRecipient, ID: it.entity}})
+	if err != nil || found[0] == nil {
+		return nil, nil, err
+	}
+	q := found[0]
+	defer t.unpin(q)
+	var read *queuestore.Message // from the store, the first after gone
+	var gone queuestore.Seq
 	for {
 		t.mu.Lock()
 		s := c.subOfLocked(smp.RecipientID(it.entity))
-		if s != nil && !it.get && it.corr == "" {
+		if s != nil && it.pull == pullEvent {
 			s.queued = false
 		}
-		if s == nil || (s.kind == subGet) != it.get || s.hasDelivered || q.dead || q.size == 0 ||
-			q.rec.Status == queuestore.Blocked {
+		if s == nil || (s.kind == subGet) != (it.pull == pullGet) || s.hasDelivered ||
+			q.dead || q.size == 0 || q.rec.Status == queuestore.Blocked || q.head != nil && !q.ready {
 			t.mu.Unlock()
 			return nil, nil, nil
 		}
-		m, rec, gone := q.head, q.rec, q.gone
+		m, rec := q.head, q.rec
+		if m == nil && read != nil && gone == q.gone {
+			m = read
+		}
 		if m != nil {
-			if !q.ready {
-				m = nil
-			} else {
-				s.delivered, s.deliveredID, s.hasDelivered = m.Seq, m.ID, true
-			}
+			q.head = nil // memory holds no message that was delivered
+			s.delivered, s.deliveredID, s.hasDelivered = m.Seq, m.ID, true
 			t.mu.Unlock()
 			return m, rec, nil
 		}
+		gone = q.gone
 		t.mu.Unlock()
-
-		m, err := t.store.Next(c.s.work, rec.Num, gone)
-		if m == nil || err != nil {
+		if read, err = t.store.Next(c.s.work, rec.Num, gone); read == nil || err != nil {
 			return nil, nil, err
 		}
-		t.mu.Lock()
-		if q.gone == gone && q.head == nil && !q.dead {
-			q.head, q.ready = m, true
-		}
-		t.mu.Unlock()
 	}
 }
 

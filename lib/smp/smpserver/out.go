@@ -7,13 +7,23 @@ import (
 )
 
 // outItem is what the writer has to send: a message of the protocol, or,
-// with a nil msg, the first message of a queue if there is one.
+// with a nil msg, what waits first in a queue, if anything.
 type outItem struct {
 	corr   smp.CorrID // empty in events
 	entity smp.EntityID
 	msg    smp.Message
-	get    bool // the message is for GET
+	pull   pullKind // with a nil msg
 }
+
+// pullKind says for what the first message of a queue is taken.
+type pullKind uint8
+
+const (
+	pullEvent  pullKind = iota
+	pullAnswer          // to ACK; OK if there is none
+	pullGet             // to GET; OK if there is none
+	pullNtf             // a notification, as an event
+)
 
 // out is the queue between whoever has something for a connection and its
 // writer. Adding never blocks: runners wait on their own queue's length

@@ -46,7 +46,7 @@ func New(cfg Config) (*Server, error) {
 		conns: map[*conn]struct{}{},
 		slots: make(chan struct{}, cfg.MaxHandshakes),
 	}
-	s.acks.init()
+	s.acks.init(s.table)
 	s.ntfs.init()
 	s.work, s.stop = context.WithCancel(context.Background())
 	if err := s.SetCredential(cfg.Credential); err != nil {

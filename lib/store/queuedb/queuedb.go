@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
@@ -25,7 +26,7 @@ var migrations embed.FS
 
 // DB is an open store.
 type DB struct {
-	db  *store.DB
+	db *store.DB
 	// The last numbers used; owned by the update that runs.
 	num queuestore.Num
 	seq queuestore.Seq
@@ -141,6 +142,37 @@ func (s *DB) LinkData(ctx context.Context, n queuestore.Num) (d smp.LinkData, er
 		return d, fmt.Errorf("queuedb: read link: %w", err)
 	}
 	return d, nil
+}
+
+// OldMessages implements [queuestore.Reader]. The clock hardly ever goes back,
+// so the oldest messages come first, and the first young one ends the search.
+func (s *DB) OldMessages(ctx context.Context, before time.Time, limit int) (out []queuestore.Old, err error) {
+	err = s.db.View(ctx, func(tx *sql.Tx) (err error) {
+		rows, err := tx.Query(`SELECT m.seq, m.sent, q.recipient_id
+			FROM messages m JOIN queues q ON q.num = m.queue ORDER BY m.seq LIMIT ?`, limit)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var o queuestore.Old
+			var sent int64
+			var id []byte
+			if err := rows.Scan(&o.Seq, &sent, &id); err != nil {
+				return err
+			}
+			if sent >= before.Unix() {
+				break
+			}
+			o.RecipientID = smp.RecipientID(id)
+			out = append(out, o)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("queuedb: look for old messages: %w", err)
+	}
+	return out, nil
 }
 
 // Counts implements [queuestore.Reader].

@@ -2,7 +2,6 @@ package queuedb
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -147,41 +146,4 @@ func (u *update) DeleteMessages(n queuestore.Num, upTo queuestore.Seq) error {
 		return fmt.Errorf("queuedb: delete messages: %w", err)
 	}
 	return nil
-}
-
-// ExpireMessages implements [queuestore.MessageTx]. The clock hardly ever
-// goes back, so the oldest messages come first, and the first young one ends
-// the search.
-func (u *update) ExpireMessages(before time.Time, limit int) ([]queuestore.Expired, error) {
-	out, err := u.expired(before, limit)
-	if err == nil && len(out) > 0 {
-		_, err = u.tx.Exec(`DELETE FROM messages WHERE seq <= ?`, out[len(out)-1].Seq)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("queuedb: expire messages: %w", err)
-	}
-	return out, nil
-}
-
-func (u *update) expired(before time.Time, limit int) (out []queuestore.Expired, err error) {
-	rows, err := u.tx.Query(`SELECT m.seq, m.sent, q.recipient_id
-		FROM messages m LEFT JOIN queues q ON q.num = m.queue ORDER BY m.seq LIMIT ?`, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var e queuestore.Expired
-		var sent int64
-		var id []byte
-		if err := rows.Scan(&e.Seq, &sent, &id); err != nil {
-			return nil, err
-		}
-		if sent >= before.Unix() {
-			break
-		}
-		e.RecipientID = smp.RecipientID(id)
-		out = append(out, e)
-	}
-	return out, rows.Err()
 }

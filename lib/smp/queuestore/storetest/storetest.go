@@ -318,26 +318,29 @@ func testQuota(_ *testing.T, s *suite) {
 func testExpiry(_ *testing.T, s *suite) {
 	now := time.Now()
 	a, b := s.add(NewQueue(smp.Messaging)), s.add(NewQueue(smp.Messaging))
-	var old []queuestore.Expired
+	var old []queuestore.Old
 	for i := range 6 {
 		q := []*queuestore.Queue{a, b}[i%2]
 		m := NewMessage("old")
 		m.Time = now.Add(-time.Hour * time.Duration(10-i))
 		s.send(q, m)
-		old = append(old, queuestore.Expired{Seq: m.Seq, RecipientID: q.RecipientID})
+		old = append(old, queuestore.Old{Seq: m.Seq, RecipientID: q.RecipientID})
 	}
 	young := s.send(a, NewMessage("young"))
-	expire := func(limit int) (out []queuestore.Expired) {
-		s.update(func(tx queuestore.Tx) (err error) {
-			out, err = tx.ExpireMessages(now.Add(-time.Hour), limit)
-			return err
-		})
+	find := func(limit int) []queuestore.Old {
+		out, err := s.OldMessages(context.Background(), now.Add(-time.Hour), limit)
+		if err != nil {
+			s.Fatalf("old messages: %v", err)
+		}
 		return out
 	}
-	s.same("first batch", expire(4), old[:4])
-	s.same("second batch", expire(4), old[4:])
-	if left := expire(4); len(left) != 0 {
-		s.Errorf("third batch: %v", left)
+	s.same("a few", find(4), old[:4])
+	s.same("all", find(100), old)
+	s.update(func(tx queuestore.Tx) error {
+		return errors.Join(tx.DeleteMessages(a.Num, old[4].Seq), tx.DeleteMessages(b.Num, old[5].Seq))
+	})
+	if left := find(4); len(left) != 0 {
+		s.Errorf("after deletion: %v", left)
 	}
 	s.same("head", s.next(a, 0), young)
 	s.same("sizes", []int{s.entry(a).Size, s.entry(b).Size}, []int{1, 0})
