@@ -1,7 +1,9 @@
 package smp
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
@@ -45,6 +47,33 @@ type ClientService struct {
 type ServiceHello struct {
 	ServiceID ServiceID
 	Err       *TransportError
+}
+
+// Verify is what a relay checks of a service: that the certificates are those
+// of the TLS connection, leaf first, and that the leaf has signed an Ed25519
+// session key. ServiceID of the result is empty. The error is
+// [ErrHandshakeBadAuth].
+func (s ClientService) Verify(tlsChain [][]byte) (PeerService, error) {
+	fail := func(err error) (PeerService, error) {
+		return PeerService{}, fmt.Errorf("%w: %w", ErrHandshakeBadAuth, err)
+	}
+	same := slices.EqualFunc(s.Key.Chain, tlsChain, bytes.Equal)
+	if !same || s.Key.Identity() == "" {
+		return fail(fmt.Errorf("%w: not that of the connection", ErrChain))
+	}
+	leaf, err := s.Key.Leaf()
+	if err != nil {
+		return fail(err)
+	}
+	k, err := s.Key.Verify(leaf)
+	if err != nil {
+		return fail(err)
+	}
+	ed, ok := k.(key.Ed25519Public)
+	if !ok {
+		return fail(fmt.Errorf("%w: signed key is %v", ErrChain, k.Alg()))
+	}
+	return PeerService{Role: s.Role, Certificate: s.Key.Identity(), Key: ed}, nil
 }
 
 // Append appends the encoding of the hello.

@@ -48,7 +48,7 @@ func endItem(b []byte) (Item, error) {
 // Credentials authorize commands. The zero value sends without authorization.
 type Credentials struct {
 	Key     key.Private  // of the queue: Ed25519, Ed448 or X25519
-	Service *ServiceKeys // of the session, see [SignedByService]; v16+
+	Service *ServiceKeys // of the session; used where [SignedByService] says so, v16+
 }
 
 // ServiceKeys are the client's side of a session with a service certificate.
@@ -74,6 +74,9 @@ func (p *Params) EncodeCommand(id CorrID, entity EntityID, c Command, cred Crede
 	signed := p.appendSession(make([]byte, 0, p.sizeHint(id, entity, c)))
 	head := len(signed)
 	signed = AppendCommand(appendIDs(signed, id, entity), p.Version, c)
+	if !p.serviceAuth() || !SignedByService(c) {
+		cred.Service = nil
+	}
 	auth, service, err := p.authorize(id, signed, cred)
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func appendIDs(b []byte, id CorrID, entity EntityID) []byte {
 // without a length.
 func (p *Params) authorize(id CorrID, signed []byte, cred Credentials) (auth, service []byte, err error) {
 	whole := signed
-	if cred.Service != nil && p.serviceAuth() {
+	if cred.Service != nil {
 		whole = append([]byte(cred.Service.Certificate), signed...)
 		service = cred.Service.Key.Sign(signed)
 	}

@@ -22,9 +22,9 @@ func validAuth(auth []byte) bool {
 }
 
 // Verify tells whether the holder of k has authorized r. service is that of
-// the session if the command is also signed by it (see [SignedByService] and
-// [Request.HasServiceSig]), else nil. A signature by another kind of key
-// takes as long as a wrong one.
+// the session, or nil: its certificate is authorized too if r has the
+// service's signature, which is for [Params.CheckService]. A signature by
+// another kind of key takes as long as a wrong one.
 func (p *Params) Verify(r *Request, k key.Public, service *PeerService) bool {
 	msg := p.signedBytes(r, service)
 	switch len(r.auth) {
@@ -105,7 +105,7 @@ func (p *Params) VerifyServiceCommand(r *Request, s *PeerService) bool {
 func (p *Params) signedBytes(r *Request, service *PeerService) []byte {
 	n := len(r.signed) + len(p.SessionID) + 33
 	msg := make([]byte, 0, n)
-	if service != nil {
+	if service != nil && r.service != nil {
 		msg = append(msg, service.Certificate...)
 	}
 	if p.implied() {
