@@ -43,6 +43,12 @@ type SendKey struct {
 
 // EncryptHeader takes the next place in the sending chain. The error is
 // [ErrNotReady].
+//
+// All headers of a chain carry the same KEM parameters, also after the KEM
+// was switched off: whichever message comes first, the receiver needs the
+// ciphertext that the chain was made with. (The reference turns it into a
+// proposal after the message that switches off; if that one is lost or late,
+// its receiver cannot follow.)
 func (s *State) EncryptHeader(o SendOptions) (next *State, k *SendKey, err error) {
 	if s.snd == nil {
 		return nil, nil, ErrNotReady
@@ -54,9 +60,6 @@ func (s *State) EncryptHeader(o SendOptions) (next *State, k *SendKey, err error
 	n.enable = o.PQ.apply(s.enable)
 	n.support = supportAfter(s.current, s.support, n.enable)
 	n.max = offered(s.current, o)
-	if o.PQ == PQDisable && s.kem != nil {
-		n.kem = &kemState{key: s.kem.key}
-	}
 	h := header{max: n.max, dh: s.dh.pub, kem: s.kem.params(), pn: s.pn, n: s.ns}
 	k = &SendKey{version: s.current, ad: s.ad, key: mk}
 	k.header = s.sealHeader(&h, headerIV, paddedHeaderSize(s.current, n.support))
