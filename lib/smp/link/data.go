@@ -208,7 +208,10 @@ func SealUser(k *box.Key, signedUser []byte) ([]byte, error) {
 }
 
 func seal(k *box.Key, signed []byte, size int) ([]byte, error) {
-	n := box.NewNonce()
+	return sealWith(k, box.NewNonce(), signed, size)
+}
+
+func sealWith(k *box.Key, n box.Nonce, signed []byte, size int) ([]byte, error) {
 	b := append(make([]byte, 0, len(n)+size+box.Overhead), n[:]...)
 	return k.SealPadded(b, n, signed, size)
 }
