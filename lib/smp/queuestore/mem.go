@@ -18,7 +18,13 @@ type Mem struct {
 	ids    map[Ref]Num
 	num    Num
 	seq    Seq
+	certs  map[smp.Fingerprint]memService
 	undo   []func() // of the Update under way, last change last
+}
+
+type memService struct {
+	id   smp.ServiceID
+	role smp.ServiceRole
 }
 
 type memQueue struct {
@@ -30,7 +36,9 @@ type memQueue struct {
 var _ Store = (*Mem)(nil)
 
 // NewMem makes an empty store.
-func NewMem() *Mem { return &Mem{queues: map[Num]*memQueue{}, ids: map[Ref]Num{}} }
+func NewMem() *Mem {
+	return &Mem{queues: map[Num]*memQueue{}, ids: map[Ref]Num{}, certs: map[smp.Fingerprint]memService{}}
+}
 
 // Close does nothing.
 func (s *Mem) Close() error { return nil }
@@ -221,6 +229,20 @@ func (s *memTx) PutLinkData(n Num, d smp.LinkData) error {
 	mq.link = &d
 	s.undo = append(s.undo, func() { mq.link = old })
 	return nil
+}
+
+// Service implements [QueueTx].
+func (s *memTx) Service(cert smp.Fingerprint, role smp.ServiceRole, proposed smp.ServiceID) (smp.ServiceID, error) {
+	known, ok := s.certs[cert]
+	if !ok {
+		s.certs[cert] = memService{proposed, role}
+		s.undo = append(s.undo, func() { delete(s.certs, cert) })
+		return proposed, nil
+	}
+	if known.role != role {
+		return "", ErrDuplicate
+	}
+	return known.id, nil
 }
 
 // AddMessage implements [MessageTx].

@@ -164,6 +164,10 @@ type QueueTx interface {
 	// PutLinkData sets the data of a queue that has a LinkID. A nil Fixed
 	// leaves that part as it is.
 	PutLinkData(n Num, d smp.LinkData) error
+	// Service gives the ID of the service that shows a certificate. One that
+	// is not known yet gets the ID proposed. ErrDuplicate if it is known in
+	// another role.
+	Service(cert smp.Fingerprint, role smp.ServiceRole, proposed smp.ServiceID) (smp.ServiceID, error)
 }
 
 // MessageTx changes messages.

@@ -3,13 +3,13 @@ package smpserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
-	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/transport"
+	"github.com/simplexkit/simplexkit/lib/smp/smphandshake"
 )
 
 // accept starts a connection's goroutine for each socket, until the listener
@@ -92,77 +92,28 @@ func (s *Server) handshake(ctx context.Context, sock net.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		_ = t.Abort()
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = t.Abort() })
-	c, err := s.hello(t, cfg.Credential)
-	if err == nil && !stop() {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = t.SetDeadline(time.Time{})
-	}
+	h, err := smphandshake.Accept(ctx, t, smphandshake.ServerConfig{
+		Credential: cfg.Credential, Versions: s.cfg.Versions, Service: s.admit})
 	if err != nil {
 		_ = t.Abort()
 		return nil, err
 	}
-	return c, nil
-}
-
-func (s *Server) hello(t *transport.Conn, cred *transport.Credential) (*conn, error) {
-	versions := s.cfg.Versions
-	if t.ALPN() != smp.ALPN {
-		versions = smp.LegacyVersions
-	}
-	session := key.GenerateX25519()
-	signed, err := smp.SignKey(cred.Chain, cred.Key, session.Public())
-	if err != nil {
-		return nil, err
-	}
-	h := smp.ServerHello{Versions: versions, SessionID: t.SessionID(), Key: &signed}
-	if err := t.WriteBlock(h.Append(nil)); err != nil {
-		return nil, err
-	}
-	block, err := t.ReadBlock()
-	if err != nil {
-		return nil, err
-	}
-	ch, err := smp.ParseClientHello(block.Payload())
-	if err != nil {
-		return nil, err
-	}
-	if ch.KeyHash != s.id {
-		return nil, smp.ErrHandshakeIdentity
-	}
-	if !versions.Contains(ch.Version) {
-		return nil, fmt.Errorf("smpserver: version %d: %w", ch.Version, smp.ErrTransportVersion)
-	}
-	return s.newConn(t, ch, session)
-}
-
-func (s *Server) newConn(t *transport.Conn, ch smp.ClientHello, session *key.X25519Private) (*conn, error) {
-	c := &conn{
-		s: s, t: t, out: newOut(),
-		p: smp.Params{Version: ch.Version, SessionID: t.SessionID(), Key: session},
-	}
+	c := &conn{s: s, t: t, out: newOut(), p: h.Params, peerKey: h.PeerKey}
+	c.room.L = &c.mu
 	c.active.Store(s.cfg.Now().Unix())
-	if ch.Version < smp.VersionAuth {
-		c.p.Key = nil
-	}
-	if ch.Key == nil {
-		return c, nil
-	}
-	c.peerKey = ch.Key
-	if smp.EncryptsBlocks(ch.Version, ch.ProxyServer) {
-		send, receive, err := smp.ServerChains(t.SessionID(), session, *ch.Key)
-		if err != nil {
-			return nil, err
-		}
-		t.SetChains(send, receive)
+	if sv := h.Service; sv != nil {
+		c.service = &smp.PeerService{ServiceID: sv.ID, Role: sv.Role, Certificate: sv.Certificate, Key: sv.Key}
 	}
 	return c, nil
+}
+
+// admit gives a service its ID. smp: Service certificates
+func (s *Server) admit(ctx context.Context, role smp.ServiceRole, chain transport.Chain) (id smp.ServiceID, err error) {
+	err = s.cfg.Store.Update(ctx, func(tx queuestore.Tx) (err error) {
+		id, err = tx.Service(smp.ChainIdentity(chain), role, newID[smp.ServiceID]())
+		return err
+	})
+	return id, err
 }
 
 // shutdown closes all connections after they have finished what is under

@@ -28,7 +28,7 @@ func (c *conn) command(g *group, r request) {
 	case smp.NEW:
 		c.create(g, r, cmd)
 	case smp.SUB:
-		c.subscribe(r)
+		c.subscribeAs(g, r)
 	case smp.SEND:
 		c.sendMessage(g, r, cmd)
 	case smp.ACK:
@@ -65,8 +65,8 @@ func (c *conn) command(g *group, r request) {
 		c.proxySession(r, cmd)
 	case smp.PFWD:
 		c.proxyForward(r, cmd)
-	default: // SUBS, NSUBS: sessions with a service certificate
-		c.fail(r, smp.ErrService)
+	default: // SUBS, NSUBS: queues are subscribed one by one
+		c.fail(r, smp.ErrProhibited)
 	}
 }
 

@@ -46,7 +46,6 @@ const maxBlocks = 8
 
 // run reads until the connection ends, and returns when all is cleaned up.
 func (c *conn) run() {
-	c.room.L = &c.mu
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	err := c.read()

@@ -8,9 +8,30 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 )
 
+// subscribeAs is SUB. In a service's session the queue becomes associated
+// with the service, in another it is no longer.
+func (c *conn) subscribeAs(g *group, r request) {
+	var id smp.ServiceID
+	if c.service != nil {
+		id = c.service.ServiceID
+	}
+	if c.s.table.record(r.q).ServiceID == id {
+		c.subscribe(r, id)
+		return
+	}
+	ch := &change{edit: func(_ queuestore.Tx, rec *queuestore.Queue) *smp.Error {
+		rec.ServiceID = id
+		return nil
+	}}
+	g.change(r, ch, func() smp.Message {
+		c.subscribe(r, id)
+		return nil
+	})
+}
+
 // subscribe is SUB: the answer, and then the first message as an event.
 // smp: Subscribe to queue
-func (c *conn) subscribe(r request) {
+func (c *conn) subscribe(r request, service smp.ServiceID) {
 	id := smp.RecipientID(r.EntityID)
 	t := c.s.table
 	t.mu.Lock()
@@ -29,7 +50,7 @@ func (c *conn) subscribe(r request) {
 		return
 	}
 	s.hasDelivered = false // what was not acknowledged comes again
-	c.reply(r, smp.SOK{})
+	c.reply(r, smp.SOK{ServiceID: service})
 	if r.q.size > 0 {
 		t.offerLocked(id)
 	}

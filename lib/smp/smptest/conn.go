@@ -11,6 +11,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smphandshake"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -20,11 +21,16 @@ type ConnOptions struct {
 	Versions    wire.VersionRange // zero is smp.Versions
 	NoALPN      bool
 	ProxyServer bool
+	// Service is the certificate of a service, in the role.
+	Service     *transport.Credential
+	ServiceRole smp.ServiceRole
 }
 
 // Conn is a bare connection to a relay.
 type Conn struct {
-	Params smp.Params
+	Params  smp.Params
+	Service *smp.ServiceKeys // of a service's session
+	Secret  []byte           // DH of the session keys
 
 	t testing.TB
 	c *transport.Conn
@@ -50,8 +56,10 @@ func dial(t testing.TB, addr smp.ServerAddr, o ConnOptions) (*Conn, error) {
 	if o.NoALPN {
 		cfg.ALPN = nil
 	}
-	if o.Versions == (wire.VersionRange{}) {
-		o.Versions = smp.Versions
+	hs := smphandshake.ClientConfig{Identity: addr.KeyHash, Versions: o.Versions, ProxyServer: o.ProxyServer}
+	if o.Service != nil {
+		cfg.Credential = o.Service
+		hs.Service = &smphandshake.Service{Role: o.ServiceRole, Credential: o.Service}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
@@ -59,52 +67,16 @@ func dial(t testing.TB, addr smp.ServerAddr, o ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := tc.ReadBlock()
+	h, err := smphandshake.Connect(ctx, tc, hs)
 	if err != nil {
-		return nil, err
-	}
-	hello, err := smp.ParseServerHello(b.Payload())
-	if err != nil {
-		return nil, err
-	}
-	c := &Conn{t: t, c: tc, change: make(chan struct{})}
-	if err := c.hello(addr, hello, o); err != nil {
 		_ = tc.Abort()
 		return nil, err
 	}
+	c := &Conn{Params: h.Params, Service: h.Service, Secret: h.Secret, t: t, c: tc, change: make(chan struct{})}
 	done := make(chan struct{})
 	go func() { defer close(done); c.read() }()
 	t.Cleanup(func() { c.Close(); <-done })
 	return c, nil
-}
-
-func (c *Conn) hello(addr smp.ServerAddr, h smp.ServerHello, o ConnOptions) error {
-	v, err := smp.Agree(o.Versions, h, o.ProxyServer)
-	if err != nil {
-		return err
-	}
-	c.Params = smp.Params{Version: v, SessionID: c.c.SessionID()}
-	ch := smp.ClientHello{Version: v, KeyHash: addr.KeyHash, ProxyServer: o.ProxyServer}
-	own := key.GenerateX25519()
-	if v >= smp.VersionAuth {
-		relay, err := h.Key.VerifyServer(addr.KeyHash, nil)
-		if err != nil {
-			return err
-		}
-		pub := own.Public()
-		c.Params.PeerKey, c.Params.Key, ch.Key = &relay, own, &pub
-	}
-	if err := c.c.WriteBlock(ch.Append(nil)); err != nil {
-		return err
-	}
-	if ch.Key != nil && smp.EncryptsBlocks(v, o.ProxyServer) {
-		send, receive, err := smp.ClientChains(c.c.SessionID(), own, *c.Params.PeerKey)
-		if err != nil {
-			return err
-		}
-		c.c.SetChains(send, receive)
-	}
-	return nil
 }
 
 func (c *Conn) read() {
@@ -147,11 +119,19 @@ func NewCorrID() smp.CorrID {
 func (c *Conn) Encode(entity smp.EntityID, cmd smp.Command, k key.Private) (smp.CorrID, smp.Item) {
 	c.t.Helper()
 	id := NewCorrID()
-	item, err := c.Params.EncodeCommand(id, entity, cmd, smp.Credentials{Key: k})
+	item, err := c.Params.EncodeCommand(id, entity, cmd, c.credentials(cmd, k))
 	if err != nil {
 		c.t.Fatalf("smptest: encode %s: %v", cmd.Tag(), err)
 	}
 	return id, item
+}
+
+func (c *Conn) credentials(cmd smp.Command, k key.Private) smp.Credentials {
+	cred := smp.Credentials{Key: k}
+	if smp.SignedByService(cmd) {
+		cred.Service = c.Service
+	}
+	return cred
 }
 
 // Send sends a command in a block of its own.

@@ -121,6 +121,24 @@ func notNull(b []byte) []byte {
 	return b
 }
 
+// Service implements [queuestore.QueueTx].
+func (u *update) Service(cert smp.Fingerprint, role smp.ServiceRole, proposed smp.ServiceID) (smp.ServiceID, error) {
+	_, err := u.tx.Exec(`INSERT INTO services (certificate, role, id, created_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (certificate) DO NOTHING`, []byte(cert), string(role), []byte(proposed), time.Now().Unix())
+	var id []byte
+	var known string
+	if err == nil {
+		err = u.tx.QueryRow(`SELECT id, role FROM services WHERE certificate = ?`, []byte(cert)).Scan(&id, &known)
+	}
+	if err != nil {
+		return "", fmt.Errorf("queuedb: look for service: %w", err)
+	}
+	if known != string(role) {
+		return "", queuestore.ErrDuplicate
+	}
+	return smp.ServiceID(id), nil
+}
+
 // AddMessage implements [queuestore.MessageTx].
 func (u *update) AddMessage(n queuestore.Num, m *queuestore.Message) error {
 	u.s.seq++ // a number of an update that is taken back stays unused

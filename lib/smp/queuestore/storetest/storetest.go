@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 		"ids":        testIDs,
 		"duplicates": testDuplicates,
 		"links":      testLinks,
+		"services":   testServices,
 		"messages":   testMessages,
 		"quota":      testQuota,
 		"expiry":     testExpiry,
@@ -275,6 +276,20 @@ func testLinks(_ *testing.T, s *suite) {
 	if _, err := s.LinkData(ctx, q.Num); !errors.Is(err, queuestore.ErrNotFound) {
 		s.Errorf("data of a deleted queue: %v", err)
 	}
+}
+
+func testServices(_ *testing.T, s *suite) {
+	cert, first, second := id[smp.Fingerprint](), id[smp.ServiceID](), id[smp.ServiceID]()
+	s.update(func(tx queuestore.Tx) error {
+		got, err := tx.Service(cert, smp.RoleMessaging, first)
+		s.same("new service", []any{got, err}, []any{first, error(nil)})
+		got, err = tx.Service(cert, smp.RoleMessaging, second)
+		s.same("known service", []any{got, err}, []any{first, error(nil)})
+		if _, err := tx.Service(cert, smp.RoleNotifier, second); !errors.Is(err, queuestore.ErrDuplicate) {
+			s.Errorf("another role: %v", err)
+		}
+		return nil
+	})
 }
 
 func testMessages(_ *testing.T, s *suite) {

@@ -18,6 +18,14 @@ CREATE TABLE queues (
     updated_at      INTEGER NOT NULL         -- Unix seconds of the last change of this row
 ) STRICT;
 
+-- A service that connects with a certificate of its own.
+CREATE TABLE services (
+    certificate BLOB PRIMARY KEY,     -- SHA-256 of the identity certificate
+    role        TEXT NOT NULL,        -- M messaging, N notifier, P proxy
+    id          BLOB NOT NULL UNIQUE, -- 24 random bytes, as in queues.service_id
+    created_at  INTEGER NOT NULL      -- Unix seconds
+) STRICT;
+
 -- A short link's data, encrypted for those who have the link.
 CREATE TABLE links (
     queue  INTEGER PRIMARY KEY REFERENCES queues (num) ON DELETE CASCADE,
