@@ -21,7 +21,8 @@ var (
 // value asks for a relay of the configuration, without post-quantum keys.
 type InviteOptions struct {
 	Server     string // smp://…; empty: one of Config.Servers
-	PQ         bool   // put post-quantum keys in the link (2 KB longer)
+	PQ         bool   // support the post-quantum ratchet
+	PQLink     bool   // with PQ: put its key in the link (1.6 KB longer), not in the answer
 	Standard   bool   // the slow handshake: the joiner may not secure the queue
 	ClientData string // opaque text for the link's data parameter
 }
@@ -61,7 +62,6 @@ type ConnInfo struct {
 	RcvServers []string
 	SndServers []string
 	Subscribed bool
-	Pending    int // messages waiting to be sent
 	MaxBody    int // bytes of the largest message
 }
 
@@ -98,6 +98,9 @@ type API interface {
 	SendReceipt(ctx context.Context, id ConnID, msgID int64) error
 	// Subscribe takes connections back after [Ended].
 	Subscribe(ctx context.Context, ids ...ConnID) error
+	// SyncRatchet begins a new ratchet after [RatchetSync] said that it is
+	// allowed or required; force does so in any state.
+	SyncRatchet(ctx context.Context, id ConnID, force bool) error
 	// Delete ends a connection: its queues are deleted on the relays, now or
 	// when they can be reached; [Deleted] follows.
 	Delete(ctx context.Context, id ConnID) error

@@ -1,0 +1,288 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
+	"github.com/simplexkit/simplexkit/lib/smp"
+)
+
+// Agent holds the connections of one profile.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	servers []smp.AuthServer
+	turnOf  atomic.Uint32 // which of servers is next
+
+	handler Handler // set by Run before anything that uses it
+	running chan struct{}
+	workers workers
+	relays  relays
+	locks   locks
+
+	mu    sync.Mutex // guards inbox
+	inbox map[ConnID][]delivery
+}
+
+var _ API = (*Agent)(nil)
+
+// New makes an agent. It starts nothing; the error is a bad relay address.
+func New(cfg Config) (*Agent, error) {
+	cfg = cfg.withDefaults()
+	servers, err := cfg.parseServers()
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{cfg: cfg, log: cfg.Log, servers: servers, running: make(chan struct{}), inbox: make(map[ConnID][]delivery)}
+	a.relays.a = a
+	return a, nil
+}
+
+// Run connects to the relays, goes on with everything that the store says is
+// to be done and hands events to h, until ctx ends; then it closes all
+// sessions, waits for all calls of h and returns nil. It is called once. The
+// error is of reading the store at the start.
+//
+// Methods of the API that need the network wait for Run to begin.
+func (a *Agent) Run(ctx context.Context, h Handler) error {
+	ctx, cancel := context.WithCancel(ctx)
+	a.handler = h
+	a.workers.start(ctx)
+	a.relays.start(ctx)
+	close(a.running)
+	defer func() {
+		cancel()
+		a.workers.wait()
+		a.relays.wait()
+	}()
+	if err := a.resume(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("agent: reading the store: %w", err)
+	}
+	a.workers.kick("expire", a.expire)
+	<-ctx.Done()
+	return nil
+}
+
+// resume starts everything that an earlier run left.
+func (a *Agent) resume(ctx context.Context) error {
+	var queues []*RcvQueue
+	var events, commands []ConnID
+	var deliveries map[int64]ConnID
+	err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
+		if queues, err = tx.AllRcvQueues(); err != nil {
+			return err
+		}
+		if events, err = tx.EventConns(); err != nil {
+			return err
+		}
+		if commands, err = tx.CommandConns(); err != nil {
+			return err
+		}
+		deliveries, err = tx.DeliveryQueues()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range events {
+		a.kickEvents(c)
+	}
+	for _, q := range queues {
+		if q.Status != QueueDeleting {
+			a.relays.subscribe(q, nil)
+		}
+	}
+	for _, c := range commands {
+		a.kickCommands(c)
+	}
+	for q, c := range deliveries {
+		a.kickDelivery(c, q)
+	}
+	return nil
+}
+
+// expire forgets old messages once a day.
+func (a *Agent) expire(ctx context.Context) (pause, bool) {
+	before := a.cfg.Now().Add(-a.cfg.Timing.KeepFor)
+	if err := a.cfg.Store.Update(ctx, func(tx Tx) error { return tx.Expire(before) }); err != nil {
+		a.log.Warn("cannot expire messages", "err", err)
+	}
+	return pause{after: 24 * time.Hour}, true
+}
+
+// waitRunning waits for Run to begin.
+func (a *Agent) waitRunning(ctx context.Context) error {
+	select {
+	case <-a.running:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrClosed, ctx.Err())
+	}
+}
+
+// turn is one change of a connection, made under its lock: what it finds, and
+// what is to be written and done.
+type turn struct {
+	a   *Agent
+	ctx context.Context
+	*Conn
+	rcv     []*RcvQueue
+	snd     []*SndQueue
+	writes  []func(Tx) error
+	ratchet *ratchet.State // the last one that the turn made, nil before
+	after   []func()       // after the commit, without the lock
+}
+
+// change loads the connection, calls fn, and commits what fn asked for in one
+// transaction. If fn or the commit fails, nothing has changed.
+func (a *Agent) change(ctx context.Context, id ConnID, fn func(*turn) error) error {
+	unlock, err := a.locks.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	t := &turn{a: a, ctx: ctx}
+	err = func() error {
+		defer unlock()
+		if err := t.load(id); err != nil {
+			return err
+		}
+		before := *t.Conn
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.commit(before)
+	}()
+	if err != nil {
+		return err
+	}
+	for _, f := range t.after {
+		f()
+	}
+	return nil
+}
+
+func (t *turn) load(id ConnID) error {
+	return t.a.cfg.Store.View(t.ctx, func(tx Tx) (err error) {
+		if t.Conn, err = tx.Conn(id); err != nil {
+			return err
+		}
+		if t.rcv, err = tx.RcvQueues(id); err != nil {
+			return err
+		}
+		t.snd, err = tx.SndQueues(id)
+		return err
+	})
+}
+
+func (t *turn) commit(before Conn) error {
+	if len(t.writes) == 0 && sameConn(before, *t.Conn) {
+		return nil
+	}
+	return t.a.cfg.Store.Update(t.ctx, func(tx Tx) error {
+		if !sameConn(before, *t.Conn) {
+			if err := tx.UpdateConn(t.Conn); err != nil {
+				return err
+			}
+		}
+		for _, w := range t.writes {
+			if err := w(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func sameConn(a, b Conn) bool {
+	if string(a.SndHash) != string(b.SndHash) || string(a.RcvHash) != string(b.RcvHash) {
+		return false
+	}
+	a.SndHash, a.RcvHash, b.SndHash, b.RcvHash = nil, nil, nil, nil
+	return a.equal(b)
+}
+
+func (c Conn) equal(o Conn) bool {
+	return c.ID == o.ID && c.Role == o.Role && c.Phase == o.Phase && c.Version == o.Version && c.PQ == o.PQ &&
+		c.Encrypted == o.Encrypted && c.LastMsgID == o.LastMsgID && c.SndID == o.SndID && c.RcvID == o.RcvID && c.Sync == o.Sync
+}
+
+func (t *turn) write(w func(Tx) error) { t.writes = append(t.writes, w) }
+
+func (t *turn) then(f func()) { t.after = append(t.after, f) }
+
+// put writes a receiving queue that was changed or made.
+func (t *turn) put(q *RcvQueue) { t.write(func(tx Tx) error { return tx.PutRcvQueue(q) }) }
+
+// putSnd writes a sending queue that was changed or made.
+func (t *turn) putSnd(q *SndQueue) { t.write(func(tx Tx) error { return tx.PutSndQueue(q) }) }
+
+// command adds a network step.
+func (t *turn) command(kind CommandKind, queue int64, data []byte) {
+	c := &StoredCommand{Conn: t.ID, Kind: kind, Queue: queue, Data: data, CreatedAt: t.a.cfg.Now()}
+	t.write(func(tx Tx) error { return tx.AddCommand(c) })
+	t.then(func() { t.a.kickCommands(c.Conn) })
+}
+
+// done ends a network step.
+func (t *turn) done(c *StoredCommand) { t.write(func(tx Tx) error { return tx.DeleteCommand(c.Row) }) }
+
+func (t *turn) rcvQueue(row int64) *RcvQueue {
+	for _, q := range t.rcv {
+		if q.Row == row {
+			return q
+		}
+	}
+	return nil
+}
+
+func (t *turn) sndQueue(row int64) *SndQueue {
+	for _, q := range t.snd {
+		if q.Row == row {
+			return q
+		}
+	}
+	return nil
+}
+
+// primarySnd is the queue that messages go to, nil before there is one.
+func (t *turn) primarySnd() *SndQueue {
+	for _, q := range t.snd {
+		if q.Primary {
+			return q
+		}
+	}
+	if len(t.snd) > 0 {
+		return t.snd[0]
+	}
+	return nil
+}
+
+func (t *turn) primaryRcv() *RcvQueue {
+	for _, q := range t.rcv {
+		if q.Primary {
+			return q
+		}
+	}
+	if len(t.rcv) > 0 {
+		return t.rcv[0]
+	}
+	return nil
+}
+
+func (a *Agent) kickEvents(id ConnID)   { a.workers.kick("event "+string(id), a.dispatcher(id)) }
+func (a *Agent) kickCommands(id ConnID) { a.workers.kick("command "+string(id), a.commander(id)) }
+func (a *Agent) kickDelivery(id ConnID, queue int64) {
+	a.workers.kick("send "+strconv.FormatInt(queue, 10), a.deliverer(id, queue))
+}
+
+func notFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
+	"github.com/simplexkit/simplexkit/lib/wire"
+)
+
+// The agent versions that change what is sent. agent: Version 7
+const (
+	VersionDuplex      wire.Version = 2 // reply queue in the confirmation
+	VersionRatchetSync wire.Version = 3
+	VersionReceipts    wire.Version = 4
+	VersionPQ          wire.Version = 5
+	VersionSenderKey   wire.Version = 6
+	VersionRatchetConf wire.Version = 7
+)
+
+// Config is what an [Agent] is made of. Store and Dial must be set.
+type Config struct {
+	Store Store
+	Dial  Dialer
+	// Servers are the relays on which queues are made, taken in turn:
+	// smp://fingerprint[:password]@host[,host][:port].
+	Servers []string
+	Log     *slog.Logger // nil: none
+	// Versions may be narrowed in tests; zero ranges are all that is known.
+	Versions Versions
+	Timing   Timing
+	Now      func() time.Time // nil: time.Now
+}
+
+// Versions are the ranges that an agent offers.
+type Versions struct {
+	Agent  wire.VersionRange
+	Client wire.VersionRange // SMP client
+	E2E    wire.VersionRange
+}
+
+// Timing has the waits; zero fields take the values named here.
+type Timing struct {
+	RetryMin, RetryMax time.Duration // between attempts: 1 s to 2 min
+	QuotaMin, QuotaMax time.Duration // while a queue is full: 5 min to 6 h
+	Connect            time.Duration // to reach a relay: 30 s
+	SendFor            time.Duration // before a message is given up: 2 days
+	QuotaFor           time.Duration // the same for a full queue: 7 days
+	KeepFor            time.Duration // what is remembered of messages: 30 days
+}
+
+// Dialer connects to a relay. onMessage is called for every MSG, END and DELD
+// that comes unasked or with an answer, in order and not at once, and returns
+// soon; it may be called before the Dialer returns.
+type Dialer func(ctx context.Context, addr smp.ServerAddr, onMessage func(smp.RecipientID, smp.Message)) (Relay, error)
+
+// Relay is a session with a relay. Errors are *smp.Error if the relay answered
+// with one, others are of the network. Methods may be called at once.
+type Relay interface {
+	RecipientRelay
+	// SecureSender sets our key on a queue that we send to (SKEY).
+	SecureSender(ctx context.Context, id smp.SenderID, k key.Private) error
+	// Send sends to a queue; k is nil for messages without authorization.
+	Send(ctx context.Context, id smp.SenderID, k key.Private, m smp.SEND) error
+	// Done is closed when the session has ended.
+	Done() <-chan struct{}
+	// Close ends the session and waits for it.
+	Close() error
+}
+
+// RecipientRelay is what the recipient of queues asks of a relay.
+type RecipientRelay interface {
+	// Create makes a queue and subscribes to it.
+	Create(ctx context.Context, k key.Private, req smp.NEW) (smp.IDS, error)
+	// Subscribe subscribes to queues; the errors are in the order of qs.
+	Subscribe(ctx context.Context, qs []QueueAuth) []error
+	// Secure sets the sender's key (KEY).
+	Secure(ctx context.Context, q QueueAuth, sender key.Public) error
+	Ack(ctx context.Context, q QueueAuth, id smp.MsgID) error
+	Delete(ctx context.Context, q QueueAuth) error
+}
+
+// QueueAuth is a queue with the key that authorizes its recipient.
+type QueueAuth = smpclient.Queue
+
+var _ Relay = (*smpclient.Client)(nil)
+
+// DialSMP is the [Dialer] of real relays. o.OnMessage is not used.
+func DialSMP(o smpclient.Options) Dialer {
+	return func(ctx context.Context, addr smp.ServerAddr, onMessage func(smp.RecipientID, smp.Message)) (Relay, error) {
+		o := o
+		o.OnMessage = func(entity smp.EntityID, m smp.Message) { onMessage(smp.RecipientID(entity), m) }
+		c, err := smpclient.Dial(ctx, addr, o)
+		if err != nil {
+			return nil, err // not a nil *Client in a Relay
+		}
+		return c, nil
+	}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	v := &c.Versions
+	for _, r := range []struct {
+		have *wire.VersionRange
+		all  wire.VersionRange
+	}{
+		{&v.Agent, wire.VersionRange{Min: VersionDuplex, Max: VersionRatchetConf}},
+		{&v.Client, smp.ClientVersions},
+		{&v.E2E, ratchet.SupportedVersions()},
+	} {
+		if *r.have == (wire.VersionRange{}) {
+			*r.have = r.all
+		}
+	}
+	t := &c.Timing
+	for _, d := range []struct {
+		have *time.Duration
+		def  time.Duration
+	}{
+		{&t.RetryMin, time.Second}, {&t.RetryMax, 2 * time.Minute},
+		{&t.QuotaMin, 5 * time.Minute}, {&t.QuotaMax, 6 * time.Hour},
+		{&t.Connect, 30 * time.Second},
+		{&t.SendFor, 48 * time.Hour}, {&t.QuotaFor, 7 * 24 * time.Hour}, {&t.KeepFor, 30 * 24 * time.Hour},
+	} {
+		if *d.have == 0 {
+			*d.have = d.def
+		}
+	}
+	return c
+}
+
+// nextDelay grows a wait by half, with a tenth of chance, so that many that
+// failed at once do not come back at once.
+func nextDelay(last, lo, hi time.Duration) time.Duration {
+	d := max(lo, last+last/2)
+	return min(hi, d+rand.N(d/10+1))
+}
+
+func (c Config) parseServers() ([]smp.AuthServer, error) {
+	var out []smp.AuthServer
+	for i, s := range c.Servers {
+		a, err := smp.ParseAuthServer(s)
+		if err != nil {
+			return nil, fmt.Errorf("agent: relay %d of the configuration: %w", i+1, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// temporary tells errors that may pass if the same is tried again.
+func temporary(err error) bool {
+	var e *smp.Error
+	if !errors.As(err, &e) {
+		return !isPermanent(err)
+	}
+	switch e.Type {
+	case smp.TypeStore, smp.TypeInternal, smp.TypeSession, smp.TypeQuota, smp.TypeProxy:
+		return true
+	}
+	return false
+}
+
+// permanent is an error of ours that trying again does not mend.
+func permanent(code ErrorCode, detail string) error { return &Error{Code: code, Detail: detail} }
+
+func isPermanent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrState) || errors.Is(err, ErrNoServers)
+}
+
+// toError is err for an event.
+func toError(err error, server string) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	e := &Error{Code: CodeNetwork, Detail: err.Error(), Server: server}
+	var pe *smp.Error
+	switch {
+	case errors.As(err, &pe) && pe.Type == smp.TypeAuth:
+		e.Code = CodeAuth
+	case errors.As(err, &pe) && pe.Type == smp.TypeQuota:
+		e.Code = CodeQuota
+	case errors.As(err, &pe) && pe.Type == smp.TypeLargeMsg:
+		e.Code = CodeTooLarge
+	case errors.As(err, &pe):
+		e.Code = CodeServer
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Code = CodeTimeout
+	}
+	return e
+}

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/simplexkit/simplexkit/lib/agent/envelope"
+	"github.com/simplexkit/simplexkit/lib/smp/link"
+)
+
+// Allow implements [API].
+func (a *Agent) Allow(ctx context.Context, id ConnID, conf ConfirmationID, info []byte) error {
+	return a.change(ctx, id, func(t *turn) error {
+		switch t.Phase {
+		case PhaseConfirmed:
+		case PhaseAllowed, PhaseConnected:
+			return nil // it was allowed before
+		default:
+			return fmt.Errorf("%w: %s", ErrState, t.Phase)
+		}
+		if len(info) > envelope.ConnInfoSize(t.Version, t.PQ)-maxReplyQueue {
+			return fmt.Errorf("%w: connInfo of %d bytes", ErrTooLarge, len(info))
+		}
+		var p *PendingConfirmation
+		err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
+			p, err = tx.Confirmation(id, conf)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		p.OwnInfo = append([]byte{}, info...)
+		t.write(func(tx Tx) error { return tx.PutConfirmation(p) })
+		t.Phase = PhaseAllowed
+		t.command(commandAllow, 0, []byte(conf))
+		return nil
+	})
+}
+
+// Accept implements [API].
+func (a *Agent) Accept(ctx context.Context, id, addr ConnID, req RequestID, info []byte, o JoinOptions) error {
+	var p *PendingRequest
+	err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
+		p, err = tx.Request(addr, req)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r, err := parseLink(p.Link)
+	if err != nil || r.Mode != link.Invitation {
+		return fmt.Errorf("%w: request without an invitation", ErrLink)
+	}
+	return a.join(ctx, id, r, info, o, func(tx Tx) error { return tx.DeleteRequest(addr, req) })
+}
+
+// Reject implements [API].
+func (a *Agent) Reject(ctx context.Context, addr ConnID, req RequestID) error {
+	return a.cfg.Store.Update(ctx, func(tx Tx) error { return tx.DeleteRequest(addr, req) })
+}
+
+// Subscribe implements [API].
+func (a *Agent) Subscribe(ctx context.Context, ids ...ConnID) error {
+	if err := a.waitRunning(ctx); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		var queues []*RcvQueue
+		err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
+			if _, err = tx.Conn(id); err != nil {
+				return err
+			}
+			queues, err = tx.RcvQueues(id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, q := range queues {
+			if q.Status != QueueDeleting && !a.relays.subscribed(q.Server, q.RcvID) {
+				a.relays.subscribe(q, nil)
+			}
+		}
+	}
+	return nil
+}
+
+// Delete implements [API].
+func (a *Agent) Delete(ctx context.Context, id ConnID) error {
+	return a.change(ctx, id, func(t *turn) error {
+		if t.Phase == PhaseDeleted {
+			return nil
+		}
+		connected := t.Phase == PhaseConnected
+		t.Phase = PhaseDeleted
+		for _, q := range t.rcv {
+			q.Status = QueueDeleting
+			t.put(q)
+			t.then(func() { a.relays.forget(q.Server, q.RcvID) })
+		}
+		for _, q := range t.snd {
+			if !connected {
+				t.write(func(tx Tx) error { return tx.DeleteSndQueue(q.Row) })
+			}
+		}
+		t.write(func(tx Tx) error { return tx.DeleteCommands(id) })
+		t.command(commandDelete, 0, nil)
+		return nil
+	})
+}
+
+// subscribeFailed tells the client that a queue is lost.
+func (a *Agent) subscribeFailed(ctx context.Context, q *sub, e *Error) {
+	err := a.change(ctx, q.conn, func(t *turn) error {
+		if t.Phase != PhaseDeleted && t.rcvQueue(q.queue) != nil {
+			t.emit(ConnError{Err: e, Fatal: true})
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() == nil && !notFound(err) {
+		a.log.Warn("cannot store a lost subscription", "err", err)
+	}
+}
+
+// Connection implements [API].
+func (a *Agent) Connection(ctx context.Context, id ConnID) (ConnInfo, error) {
+	t := &turn{a: a, ctx: ctx}
+	if err := t.load(id); err != nil {
+		return ConnInfo{}, err
+	}
+	i := ConnInfo{
+		ID: id, Version: int(t.Version), Status: string(t.Phase), PQ: t.Encrypted, PQSupport: t.PQ, Sync: t.Sync,
+		MaxBody: maxBody(t.Conn),
+	}
+	for _, q := range t.rcv {
+		i.RcvServers = append(i.RcvServers, q.Server)
+		i.Subscribed = i.Subscribed || a.relays.subscribed(q.Server, q.RcvID)
+	}
+	for _, q := range t.snd {
+		i.SndServers = append(i.SndServers, q.Server)
+	}
+	return i, nil
+}
