@@ -57,9 +57,10 @@ func (c Chain) LeafKey() (key.VerifyKey, error) {
 }
 
 // Verify checks the chain at a time: at least shortest and at most [MaxChain]
-// certificates, each valid at now and signed by the next, all but the leaf
-// marked as CA; the last is the anchor and signs itself if it says so. A single
-// certificate must sign itself. The error is [ErrChain].
+// certificates, each signed by the next. The last is the anchor and trusted as
+// it is; the others must be valid at now, and those between leaf and anchor
+// marked as CA. A single certificate must have signed itself. The error is
+// [ErrChain].
 func (c Chain) Verify(now time.Time, shortest int) error {
 	if len(c) < max(shortest, 1) || len(c) > MaxChain {
 		return fmt.Errorf("%w: %d certificates", ErrChain, len(c))
@@ -70,20 +71,22 @@ func (c Chain) Verify(now time.Time, shortest int) error {
 		if err != nil {
 			return fmt.Errorf("%w: certificate %d: %v", ErrChain, i+1, err)
 		}
-		if err := checkCert(cert, i, now); err != nil {
-			return fmt.Errorf("%w: certificate %d: %w", ErrChain, i+1, err)
-		}
 		certs[i] = cert
 	}
+	anchor := certs[len(certs)-1]
 	for i, cert := range certs {
-		issuer := cert
-		switch {
-		case i+1 < len(certs):
-			issuer = certs[i+1]
-		case len(certs) > 1 && !bytes.Equal(cert.RawIssuer, cert.RawSubject):
-			continue // an anchor issued by somebody else is trusted as it is
+		if i > 0 && cert == anchor {
+			break
 		}
-		if err := checkIssuer(cert, issuer); err != nil {
+		issuer := anchor
+		if i+1 < len(certs) {
+			issuer = certs[i+1]
+		}
+		err := checkCert(cert, i, now)
+		if err == nil {
+			err = checkIssuer(cert, issuer)
+		}
+		if err != nil {
 			return fmt.Errorf("%w: certificate %d: %w", ErrChain, i+1, err)
 		}
 	}

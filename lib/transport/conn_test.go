@@ -62,7 +62,7 @@ func checkPair(t *testing.T, c, s *transport.Conn, version uint16, alpn string) 
 func exchange(t *testing.T, from, to *transport.Conn) {
 	t.Helper()
 	var want [][]byte
-	for _, n := range []int{0, 1, 1000, from.MaxPayload()} {
+	for _, n := range []int{0, 1, 400, from.MaxPayload()} {
 		want = append(want, bytes.Repeat([]byte{byte(n)}, n))
 	}
 	sent := make(chan error, 1)

@@ -23,9 +23,9 @@
 // A peer shows a chain of two to four certificates, leaf first. Its identity is
 // the SHA-256 of the second certificate's DER, the offline CA's in a chain of
 // two; in longer chains operators and networks stand above it. The chain is
-// checked up to its last certificate, which is the anchor: validity times,
-// signatures (Ed25519 and Ed448), the CA mark of all but the leaf; no host
-// name. Clients may show a chain too, of one to four, as services do.
+// checked up to its last certificate, the anchor, which is trusted as it is:
+// validity times, signatures (Ed25519 and Ed448), the CA mark of those between
+// leaf and anchor; no host name. Clients may show a chain too, of one to four, as services do.
 //
 //	length  certificates              identity
 //	2       leaf, CA                  CA
