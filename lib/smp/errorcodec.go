@@ -1,6 +1,7 @@
 package smp
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -221,8 +222,9 @@ func blockingInfo(d *wire.Decoder) *BlockingInfo {
 	}
 	if d.TryLit(",notice=") {
 		i.Notice = new(ClientNotice)
-		if err := json.Unmarshal(d.Tail(), i.Notice); err != nil {
-			bad(d, "client notice", err.Error())
+		text := bytes.TrimLeft(d.Tail(), " \t\r\n")
+		if err := json.Unmarshal(text, i.Notice); err != nil || text[0] != '{' {
+			bad(d, "client notice", string(text))
 		}
 	}
 	return i

@@ -67,29 +67,33 @@ type ServiceKeys struct {
 // The errors are [ErrTransportNoAuth], for an X25519 key if the relay has no
 // session key, [ErrTransportLargeMsg], and key.ErrLowOrder.
 func (p *Params) EncodeCommand(id CorrID, entity EntityID, c Command, cred Credentials) (Item, error) {
-	if cred.Key == nil {
-		b := append(newItem(p.sizeHint(id, entity, c)), 0)
-		return endItem(AppendCommand(p.appendHead(b, id, entity), p.Version, c))
-	}
-	signed := p.appendSession(make([]byte, 0, p.sizeHint(id, entity, c)))
-	head := len(signed)
-	signed = AppendCommand(appendIDs(signed, id, entity), p.Version, c)
 	if !p.serviceAuth() || !SignedByService(c) {
 		cred.Service = nil
 	}
-	auth, service, err := p.authorize(id, signed, cred)
+	// What is authorized must be in one piece, and begins with what is not
+	// sent. It is written before the body, and then the authorization over it,
+	// so that bodies are copied once.
+	room := max(maxHead, 1+len(p.SessionID)+len(cred.certificate()))
+	b := make([]byte, room, room+p.sizeHint(id, entity, c))
+	b = AppendCommand(p.appendHead(b, id, entity), p.Version, c)
+	auth, service, err := p.authorize(id, b, room, cred)
 	if err != nil {
 		return nil, err
 	}
-	b := wire.AppendShort(newItem(len(signed)+len(auth)+len(service)+4), auth)
-	if p.serviceAuth() {
-		b = wire.AppendMaybe(b, service != nil, func(b []byte) []byte { return wire.AppendShort(b, service) })
+	head := wire.AppendShort(make([]byte, 0, maxHead), auth)
+	if p.serviceAuth() && cred.Key != nil {
+		head = wire.AppendMaybe(head, service != nil, func(b []byte) []byte { return wire.AppendShort(b, service) })
 	}
-	if p.implied() {
-		signed = signed[head:]
-	}
-	return endItem(append(b, signed...))
+	at := room - len(head)
+	copy(b[at:], head)
+	at -= overhead
+	b[at] = 1
+	return endItem(b[at:])
 }
+
+// maxHead is the largest size of what stands before the IDs in an [Item]:
+// count, length, an Ed448 signature and a service's signature.
+const maxHead = overhead + 1 + ed448Size + 2 + ed25519Size
 
 // EncodeMessage encodes what a relay sends; id is empty in events. The error
 // is [ErrTransportLargeMsg].
@@ -141,19 +145,27 @@ func appendIDs(b []byte, id CorrID, entity EntityID) []byte {
 	return wire.AppendShort(wire.AppendShort(b, id), entity)
 }
 
-// authorize makes the authorization of signed, which begins with the session
-// ID, and the service's signature. With a service the queue's key authorizes
-// the service's certificate as well: its fingerprint stands before signed,
-// without a length.
-func (p *Params) authorize(id CorrID, signed []byte, cred Credentials) (auth, service []byte, err error) {
-	whole := signed
+// authorize makes the authorization and the service's signature of the
+// transmission b[room:], using what is before room. With a service the
+// queue's key authorizes the service's certificate as well: its fingerprint
+// stands before the rest, without a length.
+func (p *Params) authorize(id CorrID, b []byte, room int, cred Credentials) (auth, service []byte, err error) {
+	if cred.Key == nil {
+		return nil, nil, nil
+	}
+	at := room
+	if p.implied() {
+		at -= 1 + len(p.SessionID)
+		p.appendSession(b[:at])
+	}
 	if cred.Service != nil {
-		whole = append([]byte(cred.Service.Certificate), signed...)
-		service = cred.Service.Key.Sign(signed)
+		service = cred.Service.Key.Sign(b[at:])
+		at -= len(cred.certificate())
+		copy(b[at:], cred.certificate())
 	}
 	switch k := cred.Key.(type) {
 	case key.SignKey:
-		return k.Sign(whole), service, nil
+		return k.Sign(b[at:]), service, nil
 	case *key.X25519Private:
 		if p.PeerKey == nil {
 			return nil, nil, ErrTransportNoAuth
@@ -162,9 +174,16 @@ func (p *Params) authorize(id CorrID, signed []byte, cred Credentials) (auth, se
 		if err != nil {
 			return nil, nil, err
 		}
-		return shared.Authenticate([]byte(id), whole), service, nil
+		return shared.Authenticate([]byte(id), b[at:]), service, nil
 	}
 	return nil, nil, ErrTransportNoAuth
+}
+
+func (c Credentials) certificate() Fingerprint {
+	if c.Service == nil {
+		return ""
+	}
+	return c.Service.Certificate
 }
 
 // raw is a transmission before its command is parsed.
@@ -184,7 +203,7 @@ func (p *Params) parseRaw(b []byte) (t raw, ok bool) {
 	t.auth = d.Short()
 	if p.serviceAuth() && len(t.auth) > 0 && d.Maybe() {
 		t.service = d.Short()
-		if len(t.service) != signatureSize {
+		if len(t.service) != ed25519Size {
 			return raw{}, false
 		}
 	}
@@ -195,9 +214,6 @@ func (p *Params) parseRaw(b []byte) (t raw, ok bool) {
 	t.id, t.entity, t.body = readID[CorrID](d), readID[EntityID](d), d.Tail()
 	return t, d.Err() == nil
 }
-
-// signatureSize is that of Ed25519.
-const signatureSize = 64
 
 // Request is a command as a relay receives it. If Err is set, Command is nil
 // and the answer is ERR with Err; IDs are empty if they could not be read.

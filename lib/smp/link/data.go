@@ -70,7 +70,8 @@ type User struct {
 	Data   []byte  // of the application
 }
 
-// Append appends the encoding.
+// Append appends the encoding. It panics on sizes over those of the fields;
+// [SignUser] checks them.
 func (u User) Append(b []byte) []byte {
 	b = u.Versions.Append(append(b, byte(u.Mode)))
 	if u.Mode == ContactMode {
@@ -138,6 +139,20 @@ func readEd25519(d *wire.Decoder) key.Ed25519Public {
 	return k
 }
 
+// SignUser encodes and signs user data. The error is wire.ErrPadSize for data
+// that [Seal] would not take either.
+func SignUser(k *key.Ed25519Private, u User) ([]byte, error) {
+	for _, o := range u.Owners {
+		if len(o.ID) > MaxOwnerID {
+			return nil, fmt.Errorf("link: owner ID: %w", wire.ErrPadSize)
+		}
+	}
+	if len(u.Data) > UserSize || len(u.Owners) > 255 || len(u.Relays) > 255 {
+		return nil, fmt.Errorf("link: user data: %w", wire.ErrPadSize)
+	}
+	return Sign(k, u.Append(nil)), nil
+}
+
 // KeyOf is the link key of encoded fixed data, its signature left out.
 func KeyOf(fixed []byte) Key {
 	h := sha3.Sum256(fixed)
@@ -179,7 +194,7 @@ func Sign(k *key.Ed25519Private, data []byte) []byte {
 }
 
 // SignFixed encodes and signs fixed data with the root key, whose public half
-// it sets, and gives the link key. Signed user data is Sign(k, u.Append(nil)).
+// it sets, and gives the link key. See [SignUser] for the other part.
 func SignFixed(root *key.Ed25519Private, f Fixed) (Key, []byte) {
 	f.RootKey = root.Public()
 	data := f.Append(nil)

@@ -9,10 +9,14 @@ import (
 
 // Owner may sign the user data of a contact link besides the root key.
 type Owner struct {
-	ID  []byte // of the application, at most 255 bytes, unique in the list
+	ID  []byte // of the application, at most [MaxOwnerID] bytes, unique in the list
 	Key key.Ed25519Public
 	Sig []byte // over ID and DER of Key, by the root key or an earlier owner
 }
+
+// MaxOwnerID is the longest ID in bytes with which an owner fits a short
+// string.
+const MaxOwnerID = 144
 
 // NewOwner makes an owner whom signer, the root key or that of an owner
 // before, lets in.

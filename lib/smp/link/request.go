@@ -118,6 +118,9 @@ func (r *Request) parseParams(q query) (err error) {
 	}
 	if data, ok := q.get("data"); ok {
 		data = strings.ToValidUTF8(data, "\ufffd")
+		if len(data) > wire.MaxLarge {
+			return errors.New("client data too long")
+		}
 		r.ClientData = &data
 	}
 	if r.Mode == ContactMode {
@@ -182,6 +185,9 @@ func ReadRequest(d *wire.Decoder) Request {
 	}
 	if d.Maybe() {
 		data := strings.ToValidUTF8(string(d.Large()), "\ufffd")
+		if len(data) > wire.MaxLarge {
+			d.Expected("client data in UTF-8")
+		}
 		r.ClientData = &data
 	}
 	if r.Mode == Invitation {
