@@ -210,3 +210,96 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// TestParamsURI has what the vectors have not: forms that are refused, and
+// forms that are read but never written.
+func TestParamsURI(t *testing.T) {
+	inviter, err := GenerateRcv(VersionPQ, PQSupportOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	joiner, err := GenerateSnd(inviter.Params(), PQSupportOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := inviter.Params().URI(SupportedVersions())
+	accepted := joiner.Params().URI(SupportedVersions())
+	k1 := wire.Base64(u.Key1.AppendSPKI(nil))
+	keys := "x3dh=" + k1 + "," + wire.Base64(u.Key2.AppendSPKI(nil))
+	kem := "kem_key=" + wire.Base64(u.KEM.Key[:])
+	ct := "kem_ct=" + wire.Base64(accepted.KEM.Ciphertext[:])
+	for _, c := range []struct {
+		text, want string // want is empty if refused
+	}{
+		{u.String(), u.String()},
+		{accepted.String(), accepted.String()},
+		{keys + "&later=1&v=2", "v=2&" + keys},
+		{"v=2&" + keys + "&" + kem, "v=2&" + keys},
+		{"v=2-3&v=7&" + keys, "v=2-3&" + keys},
+		{"v=2-3&" + strings.ReplaceAll(keys, ",", "%2C"), "v=2-3&" + keys},
+		{"v=3&" + keys + "&" + ct, "v=3&" + keys},
+		{"", ""},
+		{"v=3", ""},
+		{"v=x&" + keys, ""},
+		{"v=3-2&" + keys, ""},
+		{keys, ""},
+		{"v=3&x3dh=" + k1, ""},
+		{"v=3&" + keys + "," + k1, ""},
+		{"v=3&x3dh=" + k1 + ",AAAA", ""},
+		{"v=3&" + keys + "&kem_key=AAAA", ""},
+		{"v=3&" + keys + "&kem_key=!", ""},
+		{"v=3&" + keys + "&" + kem + "&kem_ct=AAAA", ""},
+		{"v=3&" + keys + "&" + kem + "&kem_ct=!", ""},
+		{"v=3&" + keys + "&x=%zz", ""},
+	} {
+		got, err := ParseParamsURI(c.text)
+		if c.want == "" {
+			if !errors.Is(err, ErrParams) {
+				t.Errorf("%.60q is read: %v", c.text, err)
+			}
+		} else if err != nil || got.String() != c.want {
+			t.Errorf("%.60q is read as %.60q, %v", c.text, got, err)
+		}
+	}
+	if p := u.At(VersionPQ); !p.Equal(inviter.Params()) {
+		t.Error("parameters at version 3 are not the inviter's")
+	}
+	if p := u.At(VersionKDF); p.KEM != nil || p.Version != VersionKDF || p.Equal(inviter.Params()) {
+		t.Error("parameters at version 2 have a KEM")
+	}
+	if accepted.Equal(u) || u.KEM.equal(nil) || u.KEM.equal(accepted.KEM) {
+		t.Error("different parameters are equal")
+	}
+}
+
+// TestKEMStateErrors gives a party a ciphertext for a key it does not have.
+func TestKEMStateErrors(t *testing.T) {
+	alice, bob := pair(t, PQSupportOn)
+	_, out, err := alice.Encrypt(nil, 40, SendOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob = bob.copyOf()
+	bob.kem = nil
+	if r, err := bob.Decrypt(SkippedMap{}, out); !errors.Is(err, ErrKEMState) || r.Next != nil {
+		t.Errorf("error %v, next state %v", err, r.Next)
+	}
+}
+
+// TestWipe looks for the keys after wiping.
+func TestWipe(t *testing.T) {
+	inviter, err := GenerateRcv(VersionPQ, PQSupportOn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inviter.Wipe()
+	b, _ := inviter.AppendBinary(nil)
+	if len(bytes.Trim(b[3:], "\x00")) != 1 { // the mark of the KEM
+		t.Error("E2E keys are still there")
+	}
+	for _, err := range []error{&EarlierError{Count: 12345}, &SkippedError{Count: 12345}} {
+		if !strings.Contains(err.Error(), "12345") {
+			t.Errorf("%v has no count", err)
+		}
+	}
+}
