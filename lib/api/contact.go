@@ -77,3 +77,23 @@ type PendingContactConnection struct {
 	CreatedAt       time.Time        `json:"createdAt"`
 	UpdatedAt       time.Time        `json:"updatedAt"`
 }
+
+// ConnectionStats is the agent's state of a connection.
+type ConnectionStats struct {
+	ConnAgentVersion     int            `json:"connAgentVersion"`
+	RcvQueuesInfo        []RcvQueueInfo `json:"rcvQueuesInfo"`
+	SndQueuesInfo        []SndQueueInfo `json:"sndQueuesInfo"`
+	RatchetSyncState     string         `json:"ratchetSyncState"`
+	RatchetSyncSupported bool           `json:"ratchetSyncSupported"`
+}
+
+// RcvQueueInfo is a queue we receive from.
+type RcvQueueInfo struct {
+	RcvServer      string `json:"rcvServer"`
+	CanAbortSwitch bool   `json:"canAbortSwitch"`
+}
+
+// SndQueueInfo is a queue we send to.
+type SndQueueInfo struct {
+	SndServer string `json:"sndServer"`
+}

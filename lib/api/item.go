@@ -159,3 +159,16 @@ type ChatItemDeletion struct {
 	DeletedChatItem AChatItem  `json:"deletedChatItem"`
 	ToChatItem      *AChatItem `json:"toChatItem,omitempty"`
 }
+
+// ChatItemInfo is what can be told of an item beside itself.
+type ChatItemInfo struct {
+	ItemVersions []ChatItemVersion `json:"itemVersions"`
+}
+
+// ChatItemVersion is a content that an item has or had.
+type ChatItemVersion struct {
+	ChatItemVersionID int64      `json:"chatItemVersionId"`
+	MsgContent        MsgContent `json:"msgContent"`
+	ItemVersionTS     time.Time  `json:"itemVersionTs"`
+	CreatedAt         time.Time  `json:"createdAt"`
+}

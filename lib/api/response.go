@@ -16,25 +16,28 @@ type Response struct {
 	ToProfile   *Profile   `json:"toProfile,omitempty"`
 	Profile     *Profile   `json:"profile,omitempty"`
 
+	UpdateSummary *UserProfileUpdateSummary `json:"updateSummary,omitempty"`
+
 	ConnLinkInvitation *CreatedConnLink          `json:"connLinkInvitation,omitempty"`
 	Connection         *PendingContactConnection `json:"connection,omitempty"`
+	ToConnection       *PendingContactConnection `json:"toConnection,omitempty"`
 	ConnectionPlan     json.RawMessage           `json:"connectionPlan,omitempty"`
 	ConnLink           *CreatedConnLink          `json:"connLink,omitempty"`
 
-	Contact           *Contact  `json:"contact,omitempty"`
-	FromContact       *Contact  `json:"fromContact,omitempty"`
-	ToContact         *Contact  `json:"toContact,omitempty"`
-	Contacts          []Contact `json:"contacts,omitzero"`
-	UserCustomProfile *Profile  `json:"userCustomProfile,omitempty"`
-	ConnectionStats   any       `json:"connectionStats_,omitempty"`
-	CustomUserProfile *Profile  `json:"customUserProfile,omitempty"`
+	Contact           *Contact         `json:"contact,omitempty"`
+	FromContact       *Contact         `json:"fromContact,omitempty"`
+	ToContact         *Contact         `json:"toContact,omitempty"`
+	Contacts          []Contact        `json:"contacts,omitzero"`
+	UserCustomProfile *Profile         `json:"userCustomProfile,omitempty"`
+	ConnectionStats   *ConnectionStats `json:"connectionStats_,omitempty"`
+	CustomUserProfile *Profile         `json:"customUserProfile,omitempty"`
 
 	Chat              *AChat             `json:"chat,omitempty"`
 	Chats             []AChat            `json:"chats,omitzero"`
 	NavInfo           json.RawMessage    `json:"navInfo,omitempty"`
 	ChatItems         []AChatItem        `json:"chatItems,omitzero"`
 	ChatItem          *AChatItem         `json:"chatItem,omitempty"`
-	ChatItemInfo      json.RawMessage    `json:"chatItemInfo,omitempty"`
+	ChatItemInfo      *ChatItemInfo      `json:"chatItemInfo,omitempty"`
 	ChatItemDeletions []ChatItemDeletion `json:"chatItemDeletions,omitzero"`
 	ChatInfo          *ChatInfo          `json:"chatInfo,omitempty"`
 	ByUser            *bool              `json:"byUser,omitempty"`
@@ -45,6 +48,11 @@ type Response struct {
 	ChatError  *ChatError  `json:"chatError,omitempty"`
 	ChatErrors []ChatError `json:"chatErrors,omitzero"`
 
+	HelpSection     string          `json:"helpSection,omitempty"`
+	NetworkStatuses []NetworkStatus `json:"networkStatuses,omitzero"`
+	ChatItemTTL     *int64          `json:"chatItemTTL,omitempty"`
+	UserTags        []any           `json:"userTags,omitzero"`
+
 	VersionInfo     json.RawMessage `json:"versionInfo,omitempty"`
 	ChatMigrations  json.RawMessage `json:"chatMigrations,omitzero"`
 	AgentMigrations json.RawMessage `json:"agentMigrations,omitzero"`
@@ -54,4 +62,13 @@ type Response struct {
 type ChatName struct {
 	ChatType string `json:"chatType"`
 	ChatName string `json:"chatName"`
+}
+
+// NetworkStatus is the state of one connection's relay: "connected",
+// "disconnected" or "unknown".
+type NetworkStatus struct {
+	AgentConnID   string `json:"agentConnId"`
+	NetworkStatus struct {
+		Type string `json:"type"`
+	} `json:"networkStatus"`
 }

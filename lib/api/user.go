@@ -121,3 +121,10 @@ type ContactUserPreferences struct {
 	Sessions      ContactUserPreference `json:"sessions"`
 	Commands      []any                 `json:"commands,omitzero"`
 }
+
+// UserProfileUpdateSummary says to whom a changed profile went.
+type UserProfileUpdateSummary struct {
+	UpdateSuccesses int       `json:"updateSuccesses"`
+	UpdateFailures  int       `json:"updateFailures"`
+	ChangedContacts []Contact `json:"changedContacts"`
+}

@@ -3,7 +3,10 @@ package chat
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
@@ -31,8 +34,15 @@ type Config struct {
 	Now func() time.Time
 	// Version is the program's version, for "/version".
 	Version string
-	// PQ asks for post-quantum keys in invitations.
+	// PQ asks for post-quantum keys in connections.
 	PQ bool
+	// Cards are contacts that every new user finds in its list, with a link
+	// in the profile to connect with.
+	Cards []api.Profile
+	// KeepEvents is how many events of the log are kept at least, and ten
+	// times as many while a named consumer has not acknowledged them; 0 is
+	// 10000.
+	KeepEvents int64
 }
 
 // Core executes commands and takes the agent's events ([agent.Handler]). It is
@@ -42,71 +52,165 @@ type Core struct {
 	log  *slog.Logger
 	now  func() time.Time
 	bell *bell
+
+	// sending has a *sync.Mutex for each connection (api.ConnID) that was sent
+	// on. It is held while stored messages are given to the agent, so that
+	// they go in order and their numbers are stored before anybody asks. No
+	// other lock is taken under it.
+	sending sync.Map
+
+	mu     sync.Mutex
+	connUp map[agent.ConnID]bool // guarded by mu; whether its relay is up
 }
+
+var _ agent.Handler = (*Core)(nil)
 
 // New makes a core. It starts nothing and reads nothing.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell()}
+	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell(), connUp: map[agent.ConnID]bool{}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
+	if c.cfg.KeepEvents == 0 {
+		c.cfg.KeepEvents = 10000
+	}
 	return c
 }
 
 // Run gives to the agent what an earlier run stored and did not hand over,
-// then blocks until ctx ends. It must run while the agent runs.
+// shortens the event log, then blocks until ctx ends. It must run while the
+// agent runs.
 func (c *Core) Run(ctx context.Context) error {
-	<-ctx.Done()
+	if err := c.resume(ctx); err != nil {
+		return fmt.Errorf("chat: resuming: %w", err)
+	}
+	t := time.NewTicker(10 * time.Minute)
+	defer t.Stop()
+	for {
+		if err := c.trimLog(ctx); err != nil && ctx.Err() == nil {
+			c.log.Warn("chat: shortening the event log", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (c *Core) resume(ctx context.Context) error {
+	conns := map[api.ConnID]bool{}
+	err := c.cfg.Store.View(ctx, func(tx Tx) error {
+		outs, err := tx.Outs(0)
+		for _, o := range outs {
+			conns[o.ConnID] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for id := range conns {
+		if err := c.flush(ctx, id); err != nil && ctx.Err() == nil {
+			c.log.Warn("chat: giving stored messages to the agent", "conn", id, "err", err)
+		}
+	}
 	return nil
+}
+
+// work is a writing transaction with the time it happens at and the log.
+type work struct {
+	Tx
+	c   *Core
+	now time.Time
+}
+
+// update runs fn in a transaction and rings when it is on disk.
+func (c *Core) update(ctx context.Context, fn func(*work) error) error {
+	err := c.cfg.Store.Update(ctx, func(tx Tx) error {
+		return fn(&work{Tx: tx, c: c, now: c.now().UTC()})
+	})
+	if err == nil {
+		c.bell.ring()
+	}
+	return err
+}
+
+func (c *Core) view(ctx context.Context, fn func(Tx) error) error { return c.cfg.Store.View(ctx, fn) }
+
+// emit writes an event to the log and returns its number.
+func (w *work) emit(r api.Response) (int64, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return 0, fmt.Errorf("chat: writing event %s: %w", r.Type, err)
+	}
+	e := Event{TS: w.now, Type: r.Type, Resp: b}
+	err = w.AppendEvent(&e)
+	return e.Seq, err
+}
+
+// activeUser is the user that commands without a number are about.
+func activeUser(tx Tx) (*User, error) {
+	users, err := tx.Users()
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range users {
+		if u.Active {
+			return u, nil
+		}
+	}
+	return nil, coreError(api.ErrorType{Type: "noActiveUser"})
+}
+
+// sameUser is the active user if that is id.
+func sameUser(tx Tx, id api.UserID) (*User, error) {
+	u, err := activeUser(tx)
+	if err == nil && u.ID != id {
+		err = coreError(api.ErrorType{Type: "differentActiveUser", CommandUserID: id, ActiveUserID: u.ID})
+	}
+	return u, err
+}
+
+// contactOf is a contact of u by number.
+func contactOf(tx Tx, u *User, id api.ContactID) (*Contact, error) {
+	ct, err := tx.Contact(id)
+	if errors.Is(err, ErrNotFound) || err == nil && ct.UserID != u.ID {
+		return nil, noContact(id)
+	}
+	return ct, err
+}
+
+func contactNamed(tx Tx, u *User, name string) (*Contact, error) {
+	ct, err := tx.ContactByName(u.ID, name)
+	if errors.Is(err, ErrNotFound) || err == nil && ct.IsUser {
+		return nil, noContactName(name)
+	}
+	return ct, err
 }
 
 // Exec executes a bot API command, such as "/_contacts 1". Errors are answers
 // of type chatCmdError.
 func (c *Core) Exec(ctx context.Context, cmd string) api.Response {
-	return api.Response{Type: "chatCmdError"}
-}
-
-// Call executes a structured method and returns a value of package api to be
-// written as JSON, or an [*api.Error]. For "recv", see [Core.Recv] to have each
-// line as it comes; "subscribe" is the line protocol's own.
-func (c *Core) Call(ctx context.Context, method string, params json.RawMessage) (any, error) {
-	return nil, &api.Error{Type: "error", Code: api.CodeUsage, Message: "chat: unknown method " + method}
-}
-
-// Recv calls line for every message that p asks for, in the order of their
-// numbers, until there are no more or, with p.Follow, until ctx ends. It
-// returns the first error of line. Lines are not marked as read by it.
-func (c *Core) Recv(ctx context.Context, p api.RecvParams, line func(api.RecvLine) error) (lastSeq int64, err error) {
-	return 0, nil
-}
-
-// HandleEvent implements [agent.Handler].
-func (c *Core) HandleEvent(ctx context.Context, conn agent.ConnID, ev agent.Event) error {
-	return nil
+	run, ok := parseCommand(cmd)
+	if !ok {
+		return api.Response{Type: "chatCmdError", ChatError: commandError(cmdFail)}
+	}
+	r, err := run(ctx, c)
+	if err != nil {
+		return api.Response{Type: "chatCmdError", ChatError: chatError(err)}
+	}
+	return r
 }
 
 // HandleStatus implements [agent.Handler].
-func (c *Core) HandleStatus(ctx context.Context, st agent.Status) {}
-
-// LastSeq is the number of the last event logged, 0 if none.
-func (c *Core) LastSeq(ctx context.Context) (int64, error) { return 0, nil }
-
-// NextEvents returns up to limit events after seq, waiting for the first of
-// them until ctx ends. Callers may be as slow as they like: events wait in the
-// store. ErrLagged says that events after seq are gone from the log.
-func (c *Core) NextEvents(ctx context.Context, after int64, limit int) ([]Event, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-// Event is an entry of the event log.
-type Event struct {
-	Seq  int64
-	TS   time.Time
-	Type string
-	// Resp is the event's JSON, an api.Response.
-	Resp json.RawMessage
+func (c *Core) HandleStatus(_ context.Context, st agent.Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range st.Conns {
+		c.connUp[id] = st.Up
+	}
 }

@@ -1,6 +1,17 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/agent"
+	"github.com/simplexkit/simplexkit/lib/api"
+)
+
+// ErrNotFound is what the store's getters return for what is not there.
+var ErrNotFound = errors.New("chat: not found")
 
 // Store keeps what chat knows. It is implemented by package chatdb.
 type Store interface {
@@ -12,6 +23,240 @@ type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 }
 
-// Tx is a transaction.
+// Tx is a transaction. Put methods insert what has no ID and set it, and
+// replace what has one; getters return [ErrNotFound]; lists are ordered by ID
+// unless it is said otherwise.
 type Tx interface {
+	UserTx
+	ContactTx
+	ConnTx
+	ItemTx
+	ReadTx
+	OutTx
+	LogTx
+}
+
+// UserTx keeps users.
+type UserTx interface {
+	PutUser(u *User) error
+	User(id api.UserID) (*User, error)
+	Users() ([]*User, error)
+	DeleteUser(id api.UserID) error
+	// NewProfileID counts profiles, ours and others'.
+	NewProfileID() (api.ProfileID, error)
+}
+
+// ContactTx keeps contacts.
+type ContactTx interface {
+	PutContact(c *Contact) error
+	Contact(id api.ContactID) (*Contact, error)
+	// ContactByName finds a contact of a user by its local display name.
+	ContactByName(u api.UserID, name string) (*Contact, error)
+	Contacts(u api.UserID) ([]*Contact, error)
+	// DeleteContact deletes the contact with its items.
+	DeleteContact(id api.ContactID) error
+}
+
+// ConnTx keeps connections.
+type ConnTx interface {
+	PutConn(c *Conn) error
+	Conn(id api.ConnID) (*Conn, error)
+	ConnByAgentID(id agent.ConnID) (*Conn, error)
+	// Conns are all connections of a user.
+	Conns(u api.UserID) ([]*Conn, error)
+	DeleteConn(id api.ConnID) error
+}
+
+// ItemTx keeps chat items.
+type ItemTx interface {
+	PutItem(it *Item) error
+	Item(id api.ChatItemID) (*Item, error)
+	// ItemByMsgID finds the item of a message by the sender's name for it.
+	ItemByMsgID(c api.ContactID, sent bool, msgID string) (*Item, error)
+	ItemByIdem(u api.UserID, key string) (*Item, error)
+	Items(q ItemQuery) ([]*Item, error)
+	DeleteItem(id api.ChatItemID) error
+	AddVersion(id api.ChatItemID, v ItemVersion) error
+	// Versions are an item's versions, the newest first.
+	Versions(id api.ChatItemID) ([]ItemVersion, error)
+}
+
+// ReadTx counts and changes what is unread.
+type ReadTx interface {
+	Unread(c api.ContactID) (Unread, error)
+	UnreadOfUser(u api.UserID) (int, error)
+	// MarkRead marks unread items of a contact: all, or those named.
+	MarkRead(c api.ContactID, ids ...api.ChatItemID) error
+	// MarkReadSeq marks unread items with from <= Seq <= to.
+	MarkReadSeq(u api.UserID, from, to int64) error
+}
+
+// OutTx keeps what is on its way to the agent, and which message of the agent
+// carries which item.
+type OutTx interface {
+	PutOut(o *Out) error
+	// Outs are the messages not yet given to the agent, of one connection or,
+	// with 0, of all.
+	Outs(c api.ConnID) ([]*Out, error)
+	DeleteOut(id int64) error
+	PutDelivery(c api.ConnID, msgID int64, it api.ChatItemID) error
+	// Delivery is the item that a message of the agent carries.
+	Delivery(c api.ConnID, msgID int64) (api.ChatItemID, error)
+	// MaxOutMsgID is the highest msgID put with PutDelivery.
+	MaxOutMsgID(c api.ConnID) (int64, error)
+}
+
+// LogTx is the event log.
+type LogTx interface {
+	// AppendEvent gives the event its number, which is higher than any before.
+	AppendEvent(e *Event) error
+	// Events are up to limit events after seq, in order.
+	Events(after int64, limit int) ([]Event, error)
+	// LogRange is the first and the last number of the log: all up to first-1
+	// have been deleted. 1, 0 for an empty log.
+	LogRange() (first, last int64, err error)
+	// DeleteEvents deletes events up to seq.
+	DeleteEvents(seq int64) error
+	// Cursor is the last number that a consumer acknowledged, 0 if none.
+	Cursor(consumer string) (int64, error)
+	PutCursor(consumer string, seq int64) error
+	// MinCursor is the lowest cursor, ok is false if there are none.
+	MinCursor() (seq int64, ok bool, err error)
+}
+
+// User is a profile of ours.
+type User struct {
+	ID         api.UserID
+	ContactID  api.ContactID
+	ProfileID  api.ProfileID
+	Name       string // local display name
+	Profile    api.Profile
+	Active     bool
+	Order      int64
+	ShowNtfs   bool
+	Receipts   bool // to contacts
+	RcptGroups bool
+	AutoAccept bool
+}
+
+// Contact is a person, or the contact that stands for a user of ours (IsUser).
+type Contact struct {
+	ID        api.ContactID
+	UserID    api.UserID
+	ProfileID api.ProfileID
+	Name      string // local display name, unique among a user's contacts
+	IsUser    bool
+	Profile   api.Profile
+	Alias     string
+	Used      bool
+	Status    string // active, deleted (by the other party), deletedByUser
+	Settings  api.ChatSettings
+	UserPrefs api.Preferences
+	ConnID    api.ConnID // 0: none
+	Unread    bool       // the user said so
+	Deleted   bool       // the chat, not the contact
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	ChatTS    *time.Time
+}
+
+// Conn is a connection of the agent.
+type Conn struct {
+	ID        api.ConnID
+	UserID    api.UserID
+	AgentID   agent.ConnID
+	ContactID api.ContactID // 0: pending
+	Status    string        // see the constants
+	Initiated bool
+	Link      *api.CreatedConnLink
+	Alias     string
+	Version   int
+	Peer      api.VersionRange
+	PQSupport bool
+	PQ        *bool // of the last message, once connected
+	// LastRcv is the highest number of a message of the agent that was taken.
+	LastRcv   int64
+	Error     string // of a connection that failed, for people
+	ErrCode   string // its agent.ErrorCode
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Statuses of connections.
+const (
+	ConnNew       = "new"       // an invitation nobody has used
+	ConnJoined    = "joined"    // we used one; the relay does not know yet
+	ConnRequested = "requested" // our invitation was used
+	ConnSndReady  = "snd-ready" // we used one and can send
+	ConnReady     = "ready"
+	ConnDeleted   = "deleted"
+	ConnFailed    = "failed"
+)
+
+// Item is an entry of a chat.
+type Item struct {
+	ID        api.ChatItemID
+	UserID    api.UserID
+	ContactID api.ContactID
+	Sent      bool
+	Message   bool // a message, not a notice of the program
+	MsgID     string
+	Unread    bool
+	// Seq is the number of the event that told of a received item.
+	Seq int64
+	// Idem is the client's key for a sent item, if it gave one.
+	Idem string
+	// Integrity is set when the agent found a message out of order.
+	Integrity *api.MsgErrorType
+	// Item is the item as the API shows it, except what depends on the time:
+	// Deletable and Editable.
+	Item api.ChatItem
+}
+
+// ItemQuery selects items of a user, or of one contact.
+type ItemQuery struct {
+	UserID    api.UserID
+	ContactID api.ContactID // 0: all
+	After     api.ChatItemID
+	Before    api.ChatItemID
+	AfterSeq  *int64 // received items only, ordered by Seq
+	Messages  bool   // no notices
+	Unread    bool
+	SentOnly  bool
+	Search    string // in the text, ignoring case
+	Limit     int    // 0: none
+	Last      bool   // the last Limit items instead of the first; ascending all the same
+}
+
+// ItemVersion is the content an item has or had.
+type ItemVersion struct {
+	ID      int64
+	Content api.MsgContent
+	TS      time.Time // when the sender wrote it
+	Created time.Time
+}
+
+// Unread counts a chat.
+type Unread struct {
+	Count int
+	Min   api.ChatItemID // 0: none
+}
+
+// Out is a message for the agent.
+type Out struct {
+	ID     int64
+	ConnID api.ConnID
+	ItemID api.ChatItemID // 0: carries none
+	Key    string         // what makes giving it twice harmless
+	Body   []byte
+	Notify bool
+}
+
+// Event is an entry of the event log.
+type Event struct {
+	Seq  int64
+	TS   time.Time
+	Type string
+	// Resp is the event's JSON, an api.Response.
+	Resp json.RawMessage
 }

@@ -1,0 +1,361 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/agent"
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/xmsg"
+)
+
+// composed is a message to send.
+type composed struct {
+	content xmsg.Content
+	quote   api.ChatItemID // 0: none
+	live    bool
+	ttl     *int
+	idem    string
+
+	mentions int  // members named: only in groups
+	file     bool // a file is to go with it
+}
+
+// refuse is why a message cannot go to a contact.
+func (m composed) refuse() error {
+	switch {
+	case m.mentions > 0:
+		return commandError("mentions are not supported in this chat")
+	case m.content.Type == xmsg.TypeReport:
+		return commandError("sending reports via this API is not supported")
+	case m.file:
+		return commandError("files are not supported")
+	}
+	return nil
+}
+
+func newMsgID() xmsg.MsgID {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
+	return xmsg.MakeMsgID(b)
+}
+
+// send stores messages to a contact and gives them to the agent. The items are
+// on disk when it returns without an error, whatever the agent says: what it
+// did not take is given to it again later.
+func (c *Core) send(ctx context.Context, find func(Tx, *User) (*Contact, error), msgs ...composed) (api.Response, []*Item, error) {
+	var r api.Response
+	var items []*Item
+	var connID api.ConnID
+	err := c.update(ctx, func(w *work) error {
+		u, ct, cn, err := w.ready(find)
+		if err != nil {
+			return err
+		}
+		connID, items = cn.ID, nil
+		v, err := contactView(w, u, ct)
+		if err != nil {
+			return err
+		}
+		r = api.Response{Type: "newChatItems", User: userView(u), ChatItems: []api.AChatItem{}}
+		for _, m := range msgs {
+			it, err := w.sndItem(u, ct, cn, m)
+			if err != nil {
+				return err
+			}
+			items = append(items, it)
+			r.ChatItems = append(r.ChatItems, c.aItem(v, it))
+		}
+		ct.ChatTS, ct.Deleted, ct.Used = &w.now, false, true
+		return w.PutContact(ct)
+	})
+	if err != nil {
+		return r, nil, err
+	}
+	c.flushLater(ctx, connID)
+	return r, items, nil
+}
+
+// ready finds a contact that can be sent to.
+func (w *work) ready(find func(Tx, *User) (*Contact, error)) (*User, *Contact, *Conn, error) {
+	u, err := activeUser(w)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ct, err := find(w, u)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if ct.ConnID != 0 {
+		cn, err := w.Conn(ct.ConnID)
+		if err == nil && (cn.Status == ConnReady || cn.Status == ConnSndReady) {
+			return u, ct, cn, nil
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, nil, nil, err
+		}
+	}
+	v, err := contactView(w, u, ct)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return nil, nil, nil, coreError(api.ErrorType{Type: "contactNotReady", Contact: v})
+}
+
+// sndItem stores one message with its item.
+func (w *work) sndItem(u *User, ct *Contact, cn *Conn, m composed) (*Item, error) {
+	if err := m.refuse(); err != nil {
+		return nil, err
+	}
+	id := newMsgID()
+	n := xmsg.New{Content: m.content, TTL: m.ttl}
+	if m.live {
+		n.Live = &m.live
+	}
+	var quoted *api.CIQuote
+	if m.quote != 0 {
+		q, v, err := w.quoteOf(ct, m.quote)
+		if err != nil {
+			return nil, err
+		}
+		n.Quote, quoted = q, v
+	}
+	it := &Item{UserID: u.ID, ContactID: ct.ID, Sent: true, Message: true, MsgID: string(id), Idem: m.idem}
+	it.Item = api.ChatItem{
+		ChatDir:  direction(true),
+		Content:  api.CIContent{Type: "sndMsgContent", MsgContent: m.content.Raw()},
+		Mentions: map[string]any{}, Reactions: []api.CIReactionCount{}, QuotedItem: quoted,
+		Meta: api.CIMeta{ItemTS: w.now, ItemText: m.content.Display(), ItemStatus: api.CIStatus{Type: "sndNew"},
+			ItemSharedMsgID: string(id), ItemLive: n.Live, CreatedAt: w.now, UpdatedAt: w.now},
+	}
+	if m.ttl != nil {
+		it.Item.Meta.ItemTimed = &api.CITimed{TTL: *m.ttl}
+	}
+	if err := w.PutItem(it); err != nil {
+		return nil, err
+	}
+	return it, w.out(cn, xmsg.EventNew, id, n, it.ID)
+}
+
+// out stores a message for the agent.
+func (w *work) out(cn *Conn, ev xmsg.Event, id xmsg.MsgID, params any, it api.ChatItemID) error {
+	p, err := xmsg.Params(params)
+	if err != nil {
+		return err
+	}
+	fit := xmsg.MaxBody
+	if cn.Version >= int(xmsg.VersionZstd) {
+		fit = xmsg.MaxPQBody // what fits whether or not the ratchet is post-quantum
+	}
+	body, err := xmsg.Encode(xmsg.Message{V: xmsg.Supported, MsgID: id, Event: ev, Params: p}, xmsg.MaxBody, fit)
+	if err != nil {
+		return err
+	}
+	return w.PutOut(&Out{ConnID: cn.ID, ItemID: it, Key: string(id), Body: body, Notify: ev.Notifies()})
+}
+
+// quoteOf refers to an item of the chat, for the message and for the API.
+func (w *work) quoteOf(ct *Contact, id api.ChatItemID) (*xmsg.Quote, *api.CIQuote, error) {
+	it, err := w.Item(id)
+	if errors.Is(err, ErrNotFound) || err == nil && it.ContactID != ct.ID {
+		return nil, nil, noItem(id)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !it.Message || it.Item.Meta.ItemDeleted != nil {
+		return nil, nil, coreError(api.ErrorType{Type: "invalidQuote"})
+	}
+	content, err := xmsg.ParseContent(it.Item.Content.MsgContent)
+	if err != nil {
+		return nil, nil, err
+	}
+	ts := it.Item.Meta.ItemTS.Truncate(time.Second)
+	dir := direction(it.Sent)
+	return &xmsg.Quote{Ref: xmsg.Ref{MsgID: xmsg.MsgID(it.MsgID), SentAt: ts, Sent: it.Sent}, Content: content},
+		&api.CIQuote{ChatDir: &dir, ItemID: it.ID, SharedMsgID: it.MsgID, SentAt: ts, Content: content.Raw()}, nil
+}
+
+// flushLater gives stored messages to the agent now if it takes them, else
+// with the next message or at the next start.
+func (c *Core) flushLater(ctx context.Context, id api.ConnID) {
+	if err := c.flush(context.WithoutCancel(ctx), id); err != nil {
+		c.log.Warn("chat: giving messages to the agent", "conn", id, "err", err)
+	}
+}
+
+// flush gives a connection's stored messages to the agent, in order.
+func (c *Core) flush(ctx context.Context, id api.ConnID) error {
+	mu, _ := c.sending.LoadOrStore(id, new(sync.Mutex))
+	mu.(*sync.Mutex).Lock()
+	defer mu.(*sync.Mutex).Unlock()
+	var cn *Conn
+	var outs []*Out
+	err := c.view(ctx, func(tx Tx) (err error) {
+		if outs, err = tx.Outs(id); err == nil && len(outs) > 0 {
+			cn, err = tx.Conn(id)
+		}
+		return err
+	})
+	for _, o := range outs {
+		if err == nil {
+			err = c.hand(ctx, cn, o)
+		}
+	}
+	return err
+}
+
+// hand gives one message to the agent. One that the agent refuses for good is
+// not tried again.
+func (c *Core) hand(ctx context.Context, cn *Conn, o *Out) error {
+	msgID, err := c.cfg.Agent.Send(ctx, cn.AgentID, agent.Outgoing{Body: o.Body, Notify: o.Notify, Key: o.Key})
+	refused := errors.Is(err, agent.ErrTooLarge) || errors.Is(err, agent.ErrNotFound)
+	if err != nil && !refused {
+		return fmt.Errorf("chat: sending: %w", err)
+	}
+	return c.update(ctx, func(w *work) error {
+		if !refused {
+			if err := w.PutDelivery(cn.ID, msgID, o.ItemID); err != nil {
+				return err
+			}
+		} else if o.ItemID != 0 {
+			if err := w.setStatus(o.ItemID, sendFailed(agent.SendError{Err: refusal(err)})); err != nil {
+				return err
+			}
+		}
+		return w.DeleteOut(o.ID)
+	})
+}
+
+func refusal(err error) *agent.Error {
+	if errors.Is(err, agent.ErrTooLarge) {
+		return &agent.Error{Code: agent.CodeTooLarge, Detail: err.Error()}
+	}
+	return &agent.Error{Code: agent.CodeAuth, Detail: err.Error()}
+}
+
+// A transition is how an event changes the status of a sent item; false leaves
+// it as it is.
+type transition func(api.CIStatus) (api.CIStatus, bool)
+
+func sent(st api.CIStatus) (api.CIStatus, bool) {
+	return api.CIStatus{Type: "sndSent", SndProgress: "complete"}, st.Type == "sndNew" || st.Type == "sndWarning"
+}
+
+func received(ev agent.Receipt) transition {
+	status := "ok"
+	if ev.BadHash {
+		status = "badMsgHash"
+	}
+	return func(st api.CIStatus) (api.CIStatus, bool) {
+		return api.CIStatus{Type: "sndRcvd", MsgRcptStatus: status, SndProgress: "complete"}, st.Type != "sndRcvd"
+	}
+}
+
+func sendFailed(ev agent.SendError) transition {
+	return func(st api.CIStatus) (api.CIStatus, bool) {
+		pending := st.Type == "sndNew" || st.Type == "sndWarning"
+		if ev.Err != nil && ev.Err.Code == agent.CodeAuth && !ev.Temporary {
+			return api.CIStatus{Type: "sndErrorAuth"}, pending
+		}
+		next := api.CIStatus{Type: "sndError", AgentError: sndErrorJSON(ev.Err)}
+		if ev.Temporary {
+			next.Type = "sndWarning"
+		}
+		return next, pending
+	}
+}
+
+func sndErrorJSON(e *agent.Error) json.RawMessage {
+	v := map[string]any{"type": "other"}
+	if e != nil {
+		switch e.Code {
+		case agent.CodeAuth, agent.CodeQuota, agent.CodeExpired:
+			v["type"] = string(e.Code)
+		default:
+			v["sndError"] = e.Error()
+		}
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("chat: unreachable: a map of strings always has a JSON form")
+	}
+	return b
+}
+
+// onDelivery follows a message that the agent carries. The agent can be ahead
+// of us: it may tell of a message before its number is stored here.
+func (c *Core) onDelivery(ctx context.Context, id agent.ConnID, msgID int64, t transition) error {
+	var cn *Conn
+	unknown := false
+	follow := func(w *work, conn *Conn, _ *User) error {
+		cn, unknown = conn, false
+		it, err := w.Delivery(conn.ID, msgID)
+		if errors.Is(err, ErrNotFound) {
+			unknown = true
+			return nil
+		}
+		if err != nil || it == 0 {
+			return err
+		}
+		return w.setStatus(it, t)
+	}
+	if err := c.onConn(ctx, id, follow); err != nil {
+		return err
+	}
+	if unknown {
+		if err := c.flush(ctx, cn.ID); err != nil {
+			return err
+		}
+		if err := c.onConn(ctx, id, follow); err != nil {
+			return err
+		}
+	}
+	if cn.Status == ConnDeleted {
+		return c.deleteConn(ctx, cn) // its farewell has gone
+	}
+	return nil
+}
+
+// setStatus changes the status of a sent item and tells of it.
+func (w *work) setStatus(id api.ChatItemID, t transition) error {
+	it, err := w.Item(id)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted
+	}
+	if err != nil {
+		return err
+	}
+	st, change := t(it.Item.Meta.ItemStatus)
+	if !change {
+		return nil
+	}
+	no := false
+	it.Item.Meta.ItemStatus, it.Item.Meta.UpdatedAt = st, w.now
+	if st.Type == "sndSent" || st.Type == "sndRcvd" {
+		it.Item.Meta.SentViaProxy = &no
+	}
+	if err := w.PutItem(it); err != nil {
+		return err
+	}
+	u, err := w.User(it.UserID)
+	if err != nil {
+		return err
+	}
+	ct, err := w.Contact(it.ContactID)
+	if err != nil {
+		return err
+	}
+	v, err := contactView(w, u, ct)
+	if err != nil {
+		return err
+	}
+	_, err = w.emit(api.Response{Type: "chatItemsStatusesUpdated", User: userView(u),
+		ChatItems: []api.AChatItem{w.c.aItem(v, it)}})
+	return err
+}
