@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
+)
+
+func initCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:  "init",
+		Usage: "make a relay: keys, certificates, settings; prints its address",
+		CustomHelpTemplate: cli.Help([]string{
+			"relayctl smp init --host relay.example.org",
+			"relayctl smp init --home ./R --host 127.0.0.1 --port 5223",
+			"relayctl smp init --host relay.example.org --password-file secret",
+		}, exit.Done, exit.Usage, exit.NoInput, exit.CantCreate, exit.IOErr, exit.TempFail),
+		Flags: []ucli.Flag{
+			homeFlag,
+			&ucli.StringSliceFlag{Name: "host", Required: true, Usage: "`NAME` or address for clients to connect to; again for an onion name", EnvVars: []string{"RELAYCTL_HOST"}},
+			&ucli.StringFlag{Name: "port", Value: relayhome.DefaultPort, Usage: "`PORT` for clients to connect to", EnvVars: []string{"RELAYCTL_PORT"}},
+			&ucli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen on, if it is another", EnvVars: []string{"RELAYCTL_LISTEN"}},
+			&ucli.StringFlag{Name: "password-file", Usage: "`FILE` with the password for creating queues", EnvVars: []string{"RELAYCTL_PASSWORD_FILE"}},
+			&ucli.BoolFlag{Name: "force", Usage: "replace an existing relay's keys, and so its address"},
+		},
+		Action: func(c *ucli.Context) error { return runInit(c, e) },
+	}
+}
+
+func runInit(c *ucli.Context, e *env) error {
+	dir, err := home(c)
+	if err != nil {
+		return err
+	}
+	password, err := readPassword(c.String("password-file"))
+	if err != nil {
+		return err
+	}
+	h, err := relayhome.Init(dir, relayhome.Options{
+		Hosts: c.StringSlice("host"), Port: c.String("port"), Listen: c.String("listen"),
+		Password: password, Force: c.Bool("force"),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "Relay made in %s; start it with: relayctl smp serve --home %s\n", dir, dir)
+	return print(e, "%s\n", h.Address())
+}
+
+// print writes a result; a closed output is an error, not a silent success.
+func print(e *env, format string, args ...any) error {
+	if _, err := fmt.Fprintf(e.stdout, format, args...); err != nil {
+		return exit.Errorf(exit.IOErr, "standard output: %w", err)
+	}
+	return nil
+}
+
+func readPassword(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	st, err := os.Stat(path)
+	if err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0 {
+		return "", exit.Errorf(exit.NoPerm, "%s: others may read it", path).WithHint("chmod 600 %s", path)
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", exit.Errorf(exit.NoInput, "password: %w", err)
+	}
+	if err != nil {
+		return "", exit.Errorf(exit.IOErr, "password: %w", err)
+	}
+	p := strings.TrimRight(string(b), "\r\n")
+	if p == "" {
+		return "", exit.Errorf(exit.DataErr, "%s: no password in it", path)
+	}
+	return p, nil
+}

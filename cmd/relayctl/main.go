@@ -1,0 +1,109 @@
+// Relayctl runs and tends a SimpleX message relay: it makes a relay's home,
+// serves it, tells its address and its state, and checks relays, its own and
+// others', from cron or by hand.
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/lib/exit"
+)
+
+func main() {
+	ctx, cancel := cli.SignalContext()
+	e := &env{stdout: os.Stdout, stderr: os.Stderr}
+	code := cli.Run(ctx, newApp(e), permute(e, os.Args), func() bool { return e.json })
+	cancel()
+	os.Exit(code)
+}
+
+// env is what all commands share: the streams, and the flags.
+type env struct {
+	stdout, stderr io.Writer
+	json           bool
+}
+
+func newApp(e *env) *ucli.App {
+	return &ucli.App{
+		Name:      "relayctl",
+		Usage:     "run and tend SimpleX message relays",
+		Version:   cli.Version(),
+		Writer:    e.stdout,
+		ErrWriter: e.stderr,
+		CustomAppHelpTemplate: cli.AppHelp([]string{
+			"relayctl smp init --host relay.example.org",
+			"relayctl smp serve",
+			"relayctl smp check smp://FINGERPRINT@relay.example.org",
+		}),
+		Commands: []*ucli.Command{{
+			Name: "smp", Usage: "the message relay (SMP server)", HideHelpCommand: true,
+			Subcommands: commands(e),
+			Action: func(c *ucli.Context) error {
+				if c.NArg() > 0 {
+					return exit.Errorf(exit.Usage, "no command %q", "smp "+c.Args().First()).WithHint("relayctl smp --help lists them")
+				}
+				return exit.Errorf(exit.Usage, "no command given").WithHint("relayctl smp --help lists them")
+			},
+		}},
+	}
+}
+
+func commands(e *env) []*ucli.Command {
+	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e)}
+	for _, c := range all {
+		c.HideHelpCommand = true
+		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
+			return exit.Errorf(exit.Usage, "%w", err).WithHint("relayctl smp %s --help shows the flags", c.Name)
+		}
+	}
+	return all
+}
+
+// permute lets the flags of smp's commands stand after their arguments.
+func permute(e *env, args []string) []string {
+	if len(args) < 2 || args[1] != "smp" {
+		return args
+	}
+	smp := &ucli.App{Commands: commands(e)}
+	return append(args[:1:1], cli.Permute(smp, args[1:])...)
+}
+
+var homeFlag = &ucli.StringFlag{Name: "home", Usage: "`DIR` of the relay; without it, simplexkit/relay in the XDG data directory", EnvVars: []string{"RELAYCTL_HOME"}}
+
+// home is the directory that the flags name.
+func home(c *ucli.Context) (string, error) {
+	if c.NArg() > 0 && c.Command.ArgsUsage == "" {
+		return "", exit.Errorf(exit.Usage, "unexpected argument %q", c.Args().First())
+	}
+	if dir := c.String("home"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" { // of a systemd unit
+		return dir, nil
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if data == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return "", exit.Errorf(exit.Config, "no --home and no home directory: %w", err)
+		}
+		data = filepath.Join(user, ".local", "share")
+	}
+	return filepath.Join(data, "simplexkit", "relay"), nil
+}
+
+var logFlags = []ucli.Flag{
+	&ucli.StringFlag{Name: "log-format", Value: "auto", Usage: "`FORMAT` of logs on standard error: auto, text or json", EnvVars: []string{"RELAYCTL_LOG_FORMAT"}},
+	&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log more; twice for what only developers want", Count: new(int), EnvVars: []string{"RELAYCTL_VERBOSE"}},
+	&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "log errors alone", EnvVars: []string{"RELAYCTL_QUIET"}},
+}
+
+func logger(c *ucli.Context, e *env) (*slog.Logger, error) {
+	return cli.NewLogger(e.stderr, c.String("log-format"), c.Count("verbose"), c.Bool("quiet"))
+}

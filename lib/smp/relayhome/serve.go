@@ -1,0 +1,180 @@
+package relayhome
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
+	"github.com/simplexkit/simplexkit/lib/store"
+	"github.com/simplexkit/simplexkit/lib/store/queuedb"
+)
+
+// lockWait is how long a home that is in use is waited for.
+const lockWait = 3 * time.Second
+
+// lockHome takes the home's lock, which the kernel frees with the process.
+func lockHome(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, fileLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", err)
+	}
+	for limit := time.Now().Add(lockWait); ; time.Sleep(50 * time.Millisecond) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(limit) {
+			break
+		}
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, exit.Errorf(exit.TempFail, "relay home %s: in use by another process", dir).
+			WithHint("a relay already runs on this home; stop it first")
+	}
+	return nil, exit.Errorf(exit.IOErr, "relay home: lock: %w", err)
+}
+
+// ServeOptions are for [Home.Serve]; the zero value is fit for use.
+type ServeOptions struct {
+	Listen   string       // overrides the settings
+	Listener net.Listener // used instead of listening; closed at the end
+	Logger   *slog.Logger // nil: none
+	// Ready is called when clients can connect.
+	Ready func(*Relay)
+	// Configure may change the relay's configuration.
+	Configure func(*smpserver.Config)
+}
+
+// Relay is a home that is being served.
+type Relay struct {
+	*smpserver.Server
+	Home *Home
+	Addr net.Addr // it listens on
+}
+
+// Serve runs the relay until ctx ends, and returns nil after all is on disk
+// and closed. It fails with [exit.TempFail] within seconds if the home is in
+// use, and with [exit.OSErr] if the port is.
+func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
+	lock, err := lockHome(h.Dir)
+	if err != nil {
+		if o.Listener != nil {
+			_ = o.Listener.Close()
+		}
+		return err
+	}
+	defer lock.Close()
+	l := o.Listener
+	if l == nil {
+		if l, err = listen(ctx, orElse(o.Listen, h.Settings.ListenAddr())); err != nil {
+			return err
+		}
+	}
+	defer l.Close()
+	db, err := queuedb.Open(ctx, filepath.Join(h.Dir, fileQueues), store.Options{})
+	if err != nil {
+		return storeError(err)
+	}
+	defer func() {
+		if e := db.Close(); err == nil && e != nil {
+			err = storeError(e)
+		}
+	}()
+	s, err := smpserver.New(h.config(db, o))
+	if err != nil {
+		return exit.Errorf(exit.Config, "relay: %w", err)
+	}
+	if o.Ready != nil {
+		o.Ready(&Relay{Server: s, Home: h, Addr: l.Addr()})
+	}
+	if err := s.Serve(ctx, l); err != nil {
+		return exit.Errorf(exit.OSErr, "relay: %w", err)
+	}
+	return nil
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, exit.Errorf(exit.OSErr, "relay: listen on %s: another program uses this port", addr).
+			WithHint("stop it, or listen elsewhere with --listen HOST:PORT")
+	}
+	if err != nil {
+		return nil, exit.Errorf(exit.OSErr, "relay: %w", err)
+	}
+	return l, nil
+}
+
+func (h *Home) config(db queuestore.Store, o ServeOptions) smpserver.Config {
+	s := h.Settings
+	c := smpserver.Config{
+		Store: db, Credential: h.cred, Logger: o.Logger, NoNewQueues: s.NoNew, Quota: s.Quota,
+		MessageTTL: time.Duration(s.TTLDays) * 24 * time.Hour, MaxConns: s.MaxConns,
+	}
+	if s.Password != "" {
+		p := smp.BasicAuth(s.Password)
+		c.BasicAuth = &p
+	}
+	if o.Configure != nil {
+		o.Configure(&c)
+	}
+	return c
+}
+
+// Reload reads the certificate again, for connections from now on.
+func (r *Relay) Reload() error {
+	fresh := &Home{Dir: r.Home.Dir}
+	if err := fresh.loadCredential(); err != nil {
+		return err
+	}
+	if err := r.SetCredential(fresh.cred); err != nil {
+		return exit.Errorf(exit.Config, "relay: %w", err)
+	}
+	return nil
+}
+
+// Counts looks into the home's queues, whether it is being served or not.
+func (h *Home) Counts(ctx context.Context) (queuestore.Counts, error) {
+	path := filepath.Join(h.Dir, fileQueues)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return queuestore.Counts{}, nil
+	}
+	db, err := queuedb.Open(ctx, path, store.Options{})
+	if err != nil {
+		return queuestore.Counts{}, storeError(err)
+	}
+	c, err := db.Counts(ctx)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return queuestore.Counts{}, storeError(err)
+	}
+	return c, nil
+}
+
+// storeError gives an error of the database its exit code.
+func storeError(err error) error {
+	code := exit.IOErr
+	switch {
+	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNewerSchema):
+		code = exit.DataErr
+	case errors.Is(err, store.ErrBusy):
+		code = exit.TempFail
+	}
+	return exit.Errorf(code, "relay: %w", err)
+}
