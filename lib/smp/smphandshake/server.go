@@ -27,16 +27,8 @@ type Server struct {
 	Params      smp.Params
 	PeerKey     *key.X25519Public // the client's session key, nil if it sent none
 	ProxyServer bool              // the client is a proxy
-	Service     *PeerService      // nil unless the client is a service
+	Service     *smp.PeerService  // nil unless the client is a service
 	Encrypts    bool              // blocks are encrypted
-}
-
-// PeerService is a service that the relay has admitted.
-type PeerService struct {
-	ID          smp.ServiceID
-	Role        smp.ServiceRole
-	Certificate smp.Fingerprint
-	Key         key.Ed25519Public
 }
 
 // Accept is the relay's side. ctx bounds it; the connection is of no use after
@@ -107,13 +99,13 @@ func accept(ctx context.Context, c *transport.Conn, cfg ServerConfig) (*Server, 
 }
 
 // admit tells a service its ID, or why it is refused.
-func admit(ctx context.Context, c *transport.Conn, cfg ServerConfig, cs *smp.ClientService) (*PeerService, error) {
+func admit(ctx context.Context, c *transport.Conn, cfg ServerConfig, cs *smp.ClientService) (*smp.PeerService, error) {
 	s, err := checkService(c, cs)
 	if err == nil {
 		if cfg.Service == nil {
 			err = smp.ErrHandshakeService
 		} else {
-			s.ID, err = cfg.Service(ctx, cs.Role, cs.Key.Chain)
+			s.ServiceID, err = cfg.Service(ctx, cs.Role, cs.Key.Chain)
 		}
 	}
 	h := smp.ServiceHello{}
@@ -121,7 +113,7 @@ func admit(ctx context.Context, c *transport.Conn, cfg ServerConfig, cs *smp.Cli
 		te := transportError(err)
 		h.Err = &te
 	} else {
-		h.ServiceID = s.ID
+		h.ServiceID = s.ServiceID
 	}
 	if e := c.WriteBlock(h.Append(nil)); e != nil {
 		return nil, fmt.Errorf("smphandshake: the answer to a service: %w", e)
@@ -132,7 +124,7 @@ func admit(ctx context.Context, c *transport.Conn, cfg ServerConfig, cs *smp.Cli
 	return s, nil
 }
 
-func checkService(c *transport.Conn, cs *smp.ClientService) (*PeerService, error) {
+func checkService(c *transport.Conn, cs *smp.ClientService) (*smp.PeerService, error) {
 	if !c.PeerChain().Equal(cs.Key.Chain) {
 		return nil, fmt.Errorf("%w: another certificate than in TLS", smp.ErrHandshakeBadAuth)
 	}
@@ -148,5 +140,5 @@ func checkService(c *transport.Conn, cs *smp.ClientService) (*PeerService, error
 	if !ok {
 		return nil, fmt.Errorf("%w: the service's key is %v", smp.ErrHandshakeBadAuth, k.Alg())
 	}
-	return &PeerService{Role: cs.Role, Certificate: cs.Key.Identity(), Key: pub}, nil
+	return &smp.PeerService{Role: cs.Role, Certificate: cs.Key.Identity(), Key: pub}, nil
 }

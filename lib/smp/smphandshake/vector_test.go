@@ -266,8 +266,8 @@ func (v vectorCase) checkOutcome(t *testing.T, c *smphandshake.Client, s *smphan
 		t.Fatal("no service")
 	}
 	id := smp.ServiceID(v.Service.ServiceID)
-	if c.Service.ServiceID != id || s.Service.ID != id {
-		t.Errorf("service IDs %x and %x", c.Service.ServiceID, s.Service.ID)
+	if c.Service.ServiceID != id || s.Service.ServiceID != id {
+		t.Errorf("service IDs %x and %x", c.Service.ServiceID, s.Service.ServiceID)
 	}
 	hash := smp.Fingerprint(v.Service.Hash)
 	if c.Service.Certificate != hash || s.Service.Certificate != hash {
