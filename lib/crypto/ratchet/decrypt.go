@@ -3,6 +3,7 @@ package ratchet
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -33,8 +34,11 @@ type Decrypted struct {
 //	*SkippedError, *EarlierError, ErrDuplicate
 //	at the end of the previous chain
 //
-// msg is not changed and not kept.
+// skipped may be nil for none. msg is not changed and not kept.
 func (s *State) Decrypt(skipped SkippedKeys, msg []byte) (Decrypted, error) {
+	if skipped == nil {
+		skipped = SkippedMap(nil)
+	}
 	return s.decrypt(cryptoSource{}, skipped, msg)
 }
 
@@ -165,6 +169,7 @@ func (s *State) skipTo(n uint32, keys []SkippedKey) ([]SkippedKey, error) {
 	case next == until:
 		return keys, nil
 	}
+	keys = slices.Grow(keys, int(n-s.nr))
 	c := *s.rcv
 	for ; s.nr < n; s.nr++ {
 		chain, mk, _ := chainKDF(c.key)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -101,6 +102,9 @@ func TestSkippedKeysError(t *testing.T) {
 	}
 	if r, err = r.Next.Decrypt(brokenKeys{}, first); !errors.Is(err, errBroken) || r.Next != nil {
 		t.Fatalf("error %v, next state %v", err, r.Next)
+	}
+	if _, err := bob.Decrypt(nil, first); err != nil {
+		t.Fatalf("without skipped keys: %v", err)
 	}
 	other, _ := pair(t, PQSupportOff)
 	_, foreign, _ := other.Encrypt(nil, 40, SendOptions{})
@@ -300,6 +304,17 @@ func TestWipe(t *testing.T) {
 	for _, err := range []error{&EarlierError{Count: 12345}, &SkippedError{Count: 12345}} {
 		if !strings.Contains(err.Error(), "12345") {
 			t.Errorf("%v has no count", err)
+		}
+	}
+}
+
+func TestChainKDFIsHKDF(t *testing.T) {
+	for i := range 100 {
+		chain := [32]byte{byte(i), 31: byte(3 * i)}
+		next, mk, iv := chainKDF(chain)
+		got := append(append(next[:], mk[:]...), iv[:]...)
+		if want := box.HKDF(nil, chain[:], chainInfo, 96); !bytes.Equal(got, want) {
+			t.Fatalf("got %x, want %x", got, want)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package ratchet
 import (
 	"fmt"
 
-	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/sntrup"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -99,25 +98,4 @@ func (s *State) Forget(next *State) {
 func (s *State) copyOf() *State {
 	n := *s
 	return &n
-}
-
-// rootKDF is KDF_RK_HE: the next root key, a chain key and the header key of
-// the chain after that. kem is nil without a KEM secret.
-func rootKDF(root [32]byte, dh, kem []byte) (next, chain [32]byte, header HeaderKey) {
-	secret := append(append(make([]byte, 0, 88), dh...), kem...)
-	out := box.HKDF(root[:], secret, "SimpleXRootRatchet", 96)
-	next, chain, header = [32]byte(out[:32]), [32]byte(out[32:64]), HeaderKey(out[64:])
-	clear(secret)
-	clear(dh)
-	clear(out)
-	return next, chain, header
-}
-
-// chainKDF is KDF_CK: the next chain key, the key of a message and the IV of
-// its header.
-func chainKDF(chain [32]byte) (next [32]byte, mk MessageKey, headerIV [ivSize]byte) {
-	out := box.HKDF(nil, chain[:], "SimpleXChainRatchet", 96)
-	next, mk, headerIV = [32]byte(out[:32]), MessageKey(out[32:80]), [ivSize]byte(out[80:])
-	clear(out)
-	return next, mk, headerIV
 }
