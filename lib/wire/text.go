@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrBase64 is returned by [ParseBase64]; the input is not echoed, as it may
@@ -15,15 +16,24 @@ func Base64[T ~[]byte | ~string](b T) string {
 	return base64.URLEncoding.EncodeToString([]byte(b))
 }
 
-// ParseBase64 decodes base64url, with or without padding.
+// ParseBase64 decodes base64url, with or without padding. As in the
+// reference, bits that no byte needs must be zero, and nothing else may stand
+// between the characters, not even line ends.
 func ParseBase64(s string) ([]byte, error) {
-	enc := base64.URLEncoding
+	enc := paddedBase64
 	if len(s)%4 != 0 {
-		enc = base64.RawURLEncoding
+		enc = rawBase64
 	}
-	b, err := enc.DecodeString(s)
-	if err != nil {
-		return nil, fmt.Errorf("%w of %d characters", ErrBase64, len(s))
+	// encoding/base64 skips line ends.
+	if !strings.ContainsAny(s, "\r\n") {
+		if b, err := enc.DecodeString(s); err == nil {
+			return b, nil
+		}
 	}
-	return b, nil
+	return nil, fmt.Errorf("%w of %d characters", ErrBase64, len(s))
 }
+
+var (
+	paddedBase64 = base64.URLEncoding.Strict()
+	rawBase64    = base64.RawURLEncoding.Strict()
+)

@@ -9,8 +9,11 @@
 // Padded forms hold wire.Pad(message, size) so that all sealed messages of a
 // kind have one length.
 //
+// Beside boxes there are the streams that files are sealed with ([Stream], the
+// tag last), and AES-256-GCM for the frames of calls ([Key.SealGCM]).
+//
 // Built on golang.org/x/crypto. Checked byte for byte against simplexmq 6.5.5
-// (testdata). Pure but for [NewNonce].
+// (testdata). Pure but for [NewNonce] and [RandomKey].
 package box
 
 import (
@@ -20,11 +23,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/nacl/secretbox"
-	"golang.org/x/crypto/salsa20/salsa"
 
-	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
@@ -58,68 +60,15 @@ func (n Nonce) Reverse() (r Nonce) {
 	return r
 }
 
-// Key is the symmetric key of a box: a DH secret or a random key. It is
-// wrapped so that it cannot be compared with == or printed.
-type Key struct {
-	_ [0]func()
-	k [32]byte
-}
-
-// NewKey copies 32 bytes; any other length is an error.
-func NewKey(raw []byte) (*Key, error) {
-	if len(raw) != 32 {
-		return nil, fmt.Errorf("box: key of %d bytes, want 32", len(raw))
-	}
-	return &Key{k: [32]byte(raw)}, nil
-}
-
-// RandomKey makes a new symmetric key.
-func RandomKey() *Key {
-	k := new(Key)
-	_, _ = rand.Read(k.k[:]) // crypto/rand.Read never returns an error
-	return k
-}
-
-// SharedKey is the key that priv and pub agree on. The error is
-// key.ErrLowOrder.
-func SharedKey(pub key.X25519Public, priv *key.X25519Private) (*Key, error) {
-	s, err := priv.DH(pub)
-	if err != nil {
-		return nil, err
-	}
-	return NewKey(s)
-}
-
-// Raw is a copy of the 32 bytes, for storage only.
-func (k *Key) Raw() []byte { return append([]byte(nil), k.k[:]...) }
-
-// Equal compares in constant time.
-func (k *Key) Equal(o *Key) bool { return subtle.ConstantTimeCompare(k.k[:], o.k[:]) == 1 }
-
-// Wipe overwrites the key.
-func (k *Key) Wipe() { clear(k.k[:]) }
-
-// Format prints "box-key" for every verb.
-func (k *Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, "box-key") }
-
-// MarshalText gives "box-key", so that JSON and logs cannot leak the key.
-func (k *Key) MarshalText() ([]byte, error) { return []byte("box-key"), nil }
-
-func (k *Key) sub() *[32]byte {
-	var zero [16]byte
-	var out [32]byte
-	salsa.HSalsa20(&out, &zero, &k.k, &salsa.Sigma)
-	return &out
-}
-
-// Seal appends the sealed message to dst, len(msg) + [Overhead] bytes.
+// Seal appends the sealed message to dst, len(msg) + [Overhead] bytes. With
+// room in dst it allocates nothing.
 func (k *Key) Seal(dst []byte, n Nonce, msg []byte) []byte {
-	return secretbox.Seal(dst, msg, (*[24]byte)(&n), k.sub())
+	return secretbox.Seal(dst, msg, (*[24]byte)(&n), &k.p.sub)
 }
 
 // Open appends the message inside sealed to dst. The error is [ErrOpen].
 func (k *Key) Open(dst []byte, n Nonce, sealed []byte) ([]byte, error) {
-	out, ok := secretbox.Open(dst, sealed, (*[24]byte)(&n), k.sub())
+	out, ok := secretbox.Open(dst, sealed, (*[24]byte)(&n), &k.p.sub)
 	if !ok {
 		return nil, fmt.Errorf("%w: %d bytes", ErrOpen, len(sealed))
 	}
@@ -127,13 +76,20 @@ func (k *Key) Open(dst []byte, n Nonce, sealed []byte) ([]byte, error) {
 }
 
 // SealPadded pads msg to size bytes and seals it: size + [Overhead] bytes are
-// appended to dst. The error is wire.ErrPadSize.
+// appended to dst, in whose free space msg must not lie. The error is
+// wire.ErrPadSize.
 func (k *Key) SealPadded(dst []byte, n Nonce, msg []byte, size int) ([]byte, error) {
-	padded, err := wire.Pad(make([]byte, 0, max(size, 0)), msg, size)
+	at := len(dst)
+	body := at + Overhead
+	out, err := wire.Pad(slices.Grow(dst, Overhead+max(size, 0))[:body], msg, size)
 	if err != nil {
 		return nil, err
 	}
-	return k.Seal(dst, n, padded), nil
+	s := k.NewStream(n)
+	s.apply(out[body:])
+	_, _ = s.mac.Write(out[body:]) // a MAC never returns an error
+	s.mac.Sum(out[at:at])
+	return out, nil
 }
 
 // OpenPadded opens and removes the padding. The errors are [ErrOpen] and
@@ -162,7 +118,9 @@ func (k *Key) VerifyAuthenticator(corrID, msg, auth []byte) bool {
 	if len(auth) != AuthenticatorSize {
 		return false
 	}
-	return subtle.ConstantTimeCompare(auth, k.Authenticate(corrID, msg)) == 1
+	h := sha512.Sum512(msg)
+	var want [AuthenticatorSize]byte
+	return subtle.ConstantTimeCompare(auth, k.Seal(want[:0], NonceFrom(corrID), h[:])) == 1
 }
 
 // HKDF is HKDF with HMAC-SHA-512: n bytes, n ≤ 16320.
@@ -173,27 +131,3 @@ func HKDF(salt, secret []byte, info string, n int) []byte {
 	}
 	return out
 }
-
-// ChainInit makes the two chain keys of a transport or session: bytes 0..31
-// and 32..63 of HKDF(salt, secret, "SimpleXSbChainInit").
-func ChainInit(salt, secret []byte) (first, second *Chain) {
-	out := HKDF(salt, secret, "SimpleXSbChainInit", 64)
-	return &Chain{key: [32]byte(out[:32])}, &Chain{key: [32]byte(out[32:])}
-}
-
-// Chain gives a fresh key and nonce for every block of one direction. Not for
-// concurrent use; it cannot be rewound.
-type Chain struct {
-	_   [0]func()
-	key [32]byte
-}
-
-// Next steps the chain.
-func (c *Chain) Next() (*Key, Nonce) {
-	out := HKDF(nil, c.key[:], "SimpleXSbChain", 88)
-	c.key = [32]byte(out[:32])
-	return &Key{k: [32]byte(out[32:64])}, Nonce(out[64:88])
-}
-
-// Format prints "box-chain" for every verb.
-func (c *Chain) Format(f fmt.State, _ rune) { fmt.Fprint(f, "box-chain") }

@@ -58,24 +58,56 @@ var (
 	ErrSignature = errors.New("key: wrong signature")
 )
 
-// The last byte of the OID 1.3.101.x by kind.
-var oidByte = map[Alg]byte{X25519: 110, X448: 111, Ed25519: 112, Ed448: 113}
-
-// spkiPrefix is what stands before the raw key in a SubjectPublicKeyInfo.
-func spkiPrefix(a Alg) []byte {
-	n := byte(a.Size())
-	return []byte{0x30, n + 10, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, oidByte[a], 0x03, n + 1, 0x00}
+// oid is the last byte of the OID 1.3.101.x.
+func (a Alg) oid() byte {
+	switch a {
+	case X25519:
+		return 110
+	case X448:
+		return 111
+	case Ed25519:
+		return 112
+	}
+	return 113
 }
 
-// pkcs8Prefix is what stands before the raw key in a PKCS #8 private key.
-func pkcs8Prefix(a Alg) []byte {
+// unusedBits is the place in a SubjectPublicKeyInfo of the number of unused
+// bits of the key.
+const unusedBits = 11
+
+// appendSPKIPrefix appends what stands before the raw key in a
+// SubjectPublicKeyInfo.
+func appendSPKIPrefix(b []byte, a Alg) []byte {
 	n := byte(a.Size())
-	return []byte{0x30, n + 14, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, oidByte[a], 0x04, n + 2, 0x04, n}
+	return append(b, 0x30, n+10, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, a.oid(), 0x03, n+1, 0x00)
 }
 
-func parse(der []byte, prefix func(Alg) []byte) (Alg, []byte, error) {
+// appendPKCS8Prefix appends what stands before the raw key in a PKCS #8
+// private key.
+func appendPKCS8Prefix(b []byte, a Alg) []byte {
+	n := byte(a.Size())
+	return append(b, 0x30, n+14, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, a.oid(), 0x04, n+2, 0x04, n)
+}
+
+// parseSPKI does not look at the number of unused bits, as far as it can be
+// one: the reference reads such keys, and uses all their bits.
+func parseSPKI(der []byte) (Alg, []byte, error) {
+	if len(der) > unusedBits && der[unusedBits] <= 7 {
+		for _, a := range []Alg{X25519, Ed25519, X448, Ed448} {
+			var buf [16]byte
+			p := appendSPKIPrefix(buf[:0], a)
+			if len(der) == len(p)+a.Size() && string(der[:unusedBits]) == string(p[:unusedBits]) {
+				return a, der[len(p):], nil
+			}
+		}
+	}
+	return 0, nil, fmt.Errorf("%w: %d bytes of DER", ErrParse, len(der))
+}
+
+func parsePKCS8(der []byte) (Alg, []byte, error) {
 	for _, a := range []Alg{X25519, Ed25519, X448, Ed448} {
-		p := prefix(a)
+		var buf [16]byte
+		p := appendPKCS8Prefix(buf[:0], a)
 		if len(der) == len(p)+a.Size() && string(der[:len(p)]) == string(p) {
 			return a, der[len(p):], nil
 		}

@@ -31,27 +31,38 @@ type SignKey interface {
 	Sign(msg []byte) []byte
 }
 
-// secret holds a raw private key. It cannot be compared or printed.
+// secret holds a private key. It cannot be compared or printed. The bytes
+// stand behind a pointer, since fmt prints fields of other packages' structs
+// without asking them, though not what they point to.
 type secret[P Public] struct {
 	_   [0]func()
-	raw []byte
+	mat *material
 	pub P
 }
 
+// material is a raw key, and the form in which the library of the curve uses
+// it where that is not the raw key.
+type material struct {
+	raw     []byte
+	x25519  *ecdh.PrivateKey
+	ed25519 ed25519.PrivateKey
+	ed448   ed448.PrivateKey
+}
+
 // String is a mark of the public key: kind and 8 hex digits.
-func (s *secret[P]) String() string {
+func (s secret[P]) String() string {
 	h := sha256.Sum256(s.pub.AppendSPKI(nil))
 	return fmt.Sprintf("%v-private:%s", s.pub.Alg(), hex.EncodeToString(h[:4]))
 }
 
 // Format prints the mark of String for every verb.
-func (s *secret[P]) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+func (s secret[P]) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
 // MarshalText gives the mark of String, so that JSON cannot leak the key.
-func (s *secret[P]) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s secret[P]) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue gives the mark of String.
-func (s *secret[P]) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (s secret[P]) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Alg is the kind of the key.
 func (s *secret[P]) Alg() Alg { return s.pub.Alg() }
@@ -62,13 +73,23 @@ func (s *secret[P]) Public() P { return s.pub }
 // PublicKey is the key's other half.
 func (s *secret[P]) PublicKey() Public { return s.pub }
 
+// Raw is a copy of the raw key, for storage and vectors only.
+func (s *secret[P]) Raw() []byte { return append([]byte(nil), s.mat.raw...) }
+
 // AppendPKCS8 appends the DER PKCS #8 form, for storage only.
 func (s *secret[P]) AppendPKCS8(b []byte) []byte {
-	return append(append(b, pkcs8Prefix(s.pub.Alg())...), s.raw...)
+	return append(appendPKCS8Prefix(b, s.pub.Alg()), s.mat.raw...)
 }
 
-// Wipe overwrites the key, which is unusable afterwards.
-func (s *secret[P]) Wipe() { clear(s.raw) }
+// Wipe overwrites the key, which is unusable afterwards: methods that need it
+// panic. Copies inside the standard library's X25519 are left to the garbage
+// collector.
+func (s *secret[P]) Wipe() {
+	clear(s.mat.raw)
+	clear(s.mat.ed25519)
+	clear(s.mat.ed448)
+	*s.mat = material{}
+}
 
 // X25519Private is an X25519 private key.
 type X25519Private struct{ secret[X25519Public] }
@@ -131,7 +152,9 @@ func X25519FromRaw(raw []byte) (*X25519Private, error) {
 	if err != nil {
 		return nil, ErrParse
 	}
-	return &X25519Private{secret[X25519Public]{raw: b, pub: X25519Public(k.PublicKey().Bytes())}}, nil
+	return &X25519Private{secret[X25519Public]{
+		mat: &material{raw: b, x25519: k}, pub: X25519Public(k.PublicKey().Bytes()),
+	}}, nil
 }
 
 // X448FromRaw copies a raw key of 56 bytes. The error is [ErrParse].
@@ -142,7 +165,7 @@ func X448FromRaw(raw []byte) (*X448Private, error) {
 	}
 	k, p := x448.Key(b), x448.Key{}
 	x448.KeyGen(&p, &k)
-	return &X448Private{secret[X448Public]{raw: b, pub: X448Public(p)}}, nil
+	return &X448Private{secret[X448Public]{mat: &material{raw: b}, pub: X448Public(p)}}, nil
 }
 
 // Ed25519FromSeed copies a seed of 32 bytes. The error is [ErrParse].
@@ -151,8 +174,10 @@ func Ed25519FromSeed(seed []byte) (*Ed25519Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	pub := ed25519.NewKeyFromSeed(b)[32:]
-	return &Ed25519Private{secret[Ed25519Public]{raw: b, pub: Ed25519Public(pub)}}, nil
+	k := ed25519.NewKeyFromSeed(b)
+	return &Ed25519Private{secret[Ed25519Public]{
+		mat: &material{raw: b, ed25519: k}, pub: Ed25519Public(k[32:]),
+	}}, nil
 }
 
 // Ed448FromSeed copies a seed of 57 bytes. The error is [ErrParse].
@@ -161,14 +186,14 @@ func Ed448FromSeed(seed []byte) (*Ed448Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	pub := ed448.NewKeyFromSeed(b)[57:]
-	return &Ed448Private{secret[Ed448Public]{raw: b, pub: Ed448Public(pub)}}, nil
+	k := ed448.NewKeyFromSeed(b)
+	return &Ed448Private{secret[Ed448Public]{mat: &material{raw: b, ed448: k}, pub: Ed448Public(k[57:])}}, nil
 }
 
 // ParsePrivate parses a DER PKCS #8 key of any of the four kinds. The error
 // is [ErrParse] and does not hold the input.
 func ParsePrivate(der []byte) (Private, error) {
-	a, raw, err := parse(der, pkcs8Prefix)
+	a, raw, err := parsePKCS8(der)
 	if err != nil {
 		return nil, err
 	}
@@ -185,23 +210,16 @@ func ParsePrivate(der []byte) (Private, error) {
 
 // Equal compares two keys in constant time.
 func (k *X25519Private) Equal(o *X25519Private) bool {
-	return subtle.ConstantTimeCompare(k.raw, o.raw) == 1
+	return subtle.ConstantTimeCompare(k.mat.raw, o.mat.raw) == 1
 }
-
-// Raw is a copy of the raw key, for storage and vectors only.
-func (s *secret[P]) Raw() []byte { return append([]byte(nil), s.raw...) }
 
 // DH is the shared secret with p, 32 bytes. The error is [ErrLowOrder].
 func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
-	priv, err := ecdh.X25519().NewPrivateKey(k.raw)
-	if err != nil {
-		return nil, ErrParse
-	}
 	pub, err := ecdh.X25519().NewPublicKey(p[:])
 	if err != nil {
 		return nil, ErrParse
 	}
-	s, err := priv.ECDH(pub)
+	s, err := k.mat.x25519.ECDH(pub)
 	if err != nil {
 		return nil, ErrLowOrder
 	}
@@ -211,7 +229,7 @@ func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
 // DH is the shared secret with p, 56 bytes. The error is [ErrLowOrder].
 func (k *X448Private) DH(p X448Public) ([]byte, error) {
 	var out x448.Key
-	priv, pub := x448.Key(k.raw), x448.Key(p)
+	priv, pub := x448.Key(k.mat.raw), x448.Key(p)
 	if !x448.Shared(&out, &priv, &pub) {
 		return nil, ErrLowOrder
 	}
@@ -219,11 +237,7 @@ func (k *X448Private) DH(p X448Public) ([]byte, error) {
 }
 
 // Sign makes a signature of 64 bytes.
-func (k *Ed25519Private) Sign(msg []byte) []byte {
-	return ed25519.Sign(ed25519.NewKeyFromSeed(k.raw), msg)
-}
+func (k *Ed25519Private) Sign(msg []byte) []byte { return ed25519.Sign(k.mat.ed25519, msg) }
 
 // Sign makes a signature of 114 bytes with the empty context.
-func (k *Ed448Private) Sign(msg []byte) []byte {
-	return ed448.Sign(ed448.NewKeyFromSeed(k.raw), msg, "")
-}
+func (k *Ed448Private) Sign(msg []byte) []byte { return ed448.Sign(k.mat.ed448, msg, "") }

@@ -70,22 +70,22 @@ func (p Ed448Public) Raw() []byte { return p[:] }
 
 // AppendSPKI appends 44 bytes.
 func (p X25519Public) AppendSPKI(b []byte) []byte {
-	return append(append(b, spkiPrefix(X25519)...), p[:]...)
+	return append(appendSPKIPrefix(b, X25519), p[:]...)
 }
 
 // AppendSPKI appends 68 bytes.
 func (p X448Public) AppendSPKI(b []byte) []byte {
-	return append(append(b, spkiPrefix(X448)...), p[:]...)
+	return append(appendSPKIPrefix(b, X448), p[:]...)
 }
 
 // AppendSPKI appends 44 bytes.
 func (p Ed25519Public) AppendSPKI(b []byte) []byte {
-	return append(append(b, spkiPrefix(Ed25519)...), p[:]...)
+	return append(appendSPKIPrefix(b, Ed25519), p[:]...)
 }
 
 // AppendSPKI appends 69 bytes.
 func (p Ed448Public) AppendSPKI(b []byte) []byte {
-	return append(append(b, spkiPrefix(Ed448)...), p[:]...)
+	return append(appendSPKIPrefix(b, Ed448), p[:]...)
 }
 
 // Verify returns [ErrSignature] if sig is not this key's over msg.
@@ -108,7 +108,7 @@ func (p Ed448Public) Verify(msg, sig []byte) error {
 // ParsePublic parses a DER SubjectPublicKeyInfo of any of the four kinds. The
 // error is [ErrParse].
 func ParsePublic(der []byte) (Public, error) {
-	a, raw, err := parse(der, spkiPrefix)
+	a, raw, err := parseSPKI(der)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func PublicFromRaw(a Alg, raw []byte) (Public, error) {
 	case Ed25519:
 		return Ed25519Public(raw), nil
 	}
-	return Ed448Public(raw), nil
+	return Ed448Public(raw), nil // the only other kind with a size
 }
 
 // ParseX25519 parses the SPKI of an X25519 key. The error is [ErrParse].
