@@ -8,8 +8,8 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
-	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/smp/smphandshake"
+	"github.com/simplexkit/simplexkit/lib/transport"
 )
 
 // accept starts a connection's goroutine for each socket, until the listener
@@ -98,12 +98,9 @@ func (s *Server) handshake(ctx context.Context, sock net.Conn) (*conn, error) {
 		_ = t.Abort()
 		return nil, err
 	}
-	c := &conn{s: s, t: t, out: newOut(), p: h.Params, peerKey: h.PeerKey}
+	c := &conn{s: s, t: t, out: newOut(), p: h.Params, service: h.Service, peerKey: h.PeerKey}
 	c.room.L = &c.mu
 	c.active.Store(s.cfg.Now().Unix())
-	if sv := h.Service; sv != nil {
-		c.service = &smp.PeerService{ServiceID: sv.ID, Role: sv.Role, Certificate: sv.Certificate, Key: sv.Key}
-	}
 	return c, nil
 }
 
