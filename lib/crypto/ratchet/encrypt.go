@@ -42,7 +42,7 @@ type SendKey struct {
 }
 
 // EncryptHeader takes the next place in the sending chain. The error is
-// [ErrNotReady].
+// [ErrNotReady]. pqdr: Encrypting messages.
 //
 // All headers of a chain carry the same KEM parameters, also after the KEM
 // was switched off: whichever message comes first, the receiver needs the

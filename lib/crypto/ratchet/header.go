@@ -8,6 +8,8 @@ import (
 )
 
 // header is the plain text of a message's header.
+//
+// pqdr: Plaintext message header.
 type header struct {
 	max wire.Version // the highest the sender speaks
 	dh  key.X448Public
@@ -41,6 +43,8 @@ func parseHeader(b []byte, v wire.Version) (*header, error) {
 }
 
 // message is a message taken apart. The slices alias the input.
+//
+// pqdr: Encrypted ratchet message, Encrypted message header.
 type message struct {
 	header []byte // encrypted header without its prefix
 

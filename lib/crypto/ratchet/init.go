@@ -148,7 +148,9 @@ func agreeDH(k1 *key.X448Private, p1 key.X448Public, k2 *key.X448Private, p2 key
 	return out, nil
 }
 
-// pqdr: X3DH with post-quantum KEM.
+// x3dh derives the first keys from the secrets.
+//
+// pqdr: Initialization.
 func x3dh(joiner, inviter key.X448Public, dhs []byte, kem *kemState, secret []byte) *agreement {
 	dhs = append(dhs, secret...)
 	out := box.HKDF(make([]byte, 64), dhs, "SimpleXX3DH", 96)

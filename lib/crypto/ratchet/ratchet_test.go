@@ -318,3 +318,39 @@ func TestChainKDFIsHKDF(t *testing.T) {
 		}
 	}
 }
+
+// TestPQTable has both parties ask for the KEM or not, from every way to
+// begin. It is in use if and only if both ask.
+func TestPQTable(t *testing.T) {
+	switches := []PQSwitch{PQDisable, PQEnable}
+	for _, begin := range []PQSupport{PQSupportOff, PQSupportOn} {
+		for i, sw := range [][2]PQSwitch{
+			{switches[0], switches[0]}, {switches[0], switches[1]}, {switches[1], switches[0]}, {switches[1], switches[1]},
+		} {
+			states := make([]*State, 2)
+			states[0], states[1] = pair(t, begin)
+			for n := range 12 {
+				from, to := n%2, 1-n%2
+				next, out, err := states[from].Encrypt(nil, 40, SendOptions{PQ: sw[from]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := states[to].Decrypt(nil, out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				states[from], states[to] = next, r.Next
+			}
+			both := PQEncryption(sw[0] == PQEnable && sw[1] == PQEnable)
+			any := PQSupport(begin || sw[0] == PQEnable || sw[1] == PQEnable)
+			for j, s := range states {
+				if s.SndPQ() != both || s.RcvPQ() != both {
+					t.Errorf("begin %v, row %d: party %d sends with KEM %v, receives with %v", begin, i, j, s.SndPQ(), s.RcvPQ())
+				}
+				if s.PQSupport() && !any {
+					t.Errorf("begin %v, row %d: party %d has large headers", begin, i, j)
+				}
+			}
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 // step is DHRatchetPQ2HE: new receiving and sending chains from the peer's
 // new keys. It changes s only if there is no error.
 //
-// pqdr: Double ratchet with post-quantum KEM.
+// pqdr: Decrypting messages.
 func (s *State) step(src source, h *header) error {
 	pq, err := s.stepKEM(src, h.kem)
 	if err != nil {
@@ -48,7 +48,8 @@ func (k *kemStep) wipe() {
 	clear(k.sent)
 }
 
-// stepKEM answers what the peer's header says of the KEM:
+// stepKEM answers what the peer's header says of the KEM (pqdr: KEM state
+// machine):
 //
 //	header      asked for here         not asked for
 //	nothing     drop own key, if       drop own key
