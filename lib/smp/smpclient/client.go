@@ -270,9 +270,11 @@ func unexpected(cmd smp.Command, m smp.Message) error {
 	return fmt.Errorf("%w: %s to %s", ErrUnexpected, m.Tag(), cmd.Tag())
 }
 
-func (c *Client) since(v wire.Version, cmd smp.Command) error {
-	if c.Version() < v {
-		return fmt.Errorf("%w: %s needs %d, agreed on %d", ErrOldVersion, cmd.Tag(), v, c.Version())
+func (c *Client) since(v wire.Version, cmd smp.Command) error { return since(c.Version(), v, cmd) }
+
+func since(have, min wire.Version, cmd smp.Command) error {
+	if have < min {
+		return fmt.Errorf("%w: %s needs %d, agreed on %d", ErrOldVersion, cmd.Tag(), min, have)
 	}
 	return nil
 }

@@ -56,6 +56,9 @@ func (p *Proxied) Version() wire.Version { return p.params.Version }
 // SecureSender is [Client.SecureSender] through the proxy.
 func (p *Proxied) SecureSender(ctx context.Context, id smp.SenderID, k key.Private) error {
 	cmd := smp.SKEY{Key: k.PublicKey()}
+	if err := since(p.Version(), smp.VersionSenderKey, cmd); err != nil {
+		return err
+	}
 	m, err := p.do(ctx, smp.EntityID(id), k, cmd)
 	_, err = expect[smp.OK](m, err, cmd)
 	return err
@@ -71,12 +74,18 @@ func (p *Proxied) Send(ctx context.Context, id smp.SenderID, k key.Private, msg 
 // SecureByLink is [Client.SecureByLink] through the proxy.
 func (p *Proxied) SecureByLink(ctx context.Context, id smp.LinkID, k key.Private) (smp.LNK, error) {
 	cmd := smp.LKEY{Key: k.PublicKey()}
+	if err := since(p.Version(), smp.VersionShortLinks, cmd); err != nil {
+		return smp.LNK{}, err
+	}
 	m, err := p.do(ctx, smp.EntityID(id), k, cmd)
 	return expect[smp.LNK](m, err, cmd)
 }
 
 // GetLink is [Client.GetLink] through the proxy.
 func (p *Proxied) GetLink(ctx context.Context, id smp.LinkID) (smp.LNK, error) {
+	if err := since(p.Version(), smp.VersionShortLinks, smp.LGET{}); err != nil {
+		return smp.LNK{}, err
+	}
 	m, err := p.do(ctx, smp.EntityID(id), nil, smp.LGET{})
 	return expect[smp.LNK](m, err, smp.LGET{})
 }
