@@ -342,12 +342,12 @@ func TestPQTable(t *testing.T) {
 				states[from], states[to] = next, r.Next
 			}
 			both := PQEncryption(sw[0] == PQEnable && sw[1] == PQEnable)
-			any := PQSupport(begin || sw[0] == PQEnable || sw[1] == PQEnable)
+			large := PQSupport(begin || sw[0] == PQEnable || sw[1] == PQEnable)
 			for j, s := range states {
 				if s.SndPQ() != both || s.RcvPQ() != both {
 					t.Errorf("begin %v, row %d: party %d sends with KEM %v, receives with %v", begin, i, j, s.SndPQ(), s.RcvPQ())
 				}
-				if s.PQSupport() && !any {
+				if s.PQSupport() && !large {
 					t.Errorf("begin %v, row %d: party %d has large headers", begin, i, j)
 				}
 			}
