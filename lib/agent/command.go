@@ -12,6 +12,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/link"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 )
 
 // The network steps.
@@ -151,7 +152,9 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 	})
 }
 
-// secureSender sets our key on a queue that lets its sender do so.
+// secureSender sets our key on a queue that lets its sender do so. If the
+// session is too old for that, the queue falls back to the standard handshake:
+// its recipient gets the key in the confirmation.
 func (a *Agent) secureSender(ctx context.Context, q *SndQueue) error {
 	if q.Mode != smp.Messaging || q.Status != QueueNew {
 		return nil
@@ -160,10 +163,14 @@ func (a *Agent) secureSender(ctx context.Context, q *SndQueue) error {
 	if err != nil {
 		return err
 	}
-	if err := s.SecureSender(ctx, q.SndID, q.AuthKey); err != nil {
+	switch err := s.SecureSender(ctx, q.SndID, q.AuthKey); {
+	case errors.Is(err, smpclient.ErrOldVersion):
+		q.Mode = 0
+	case err != nil:
 		return err
+	default:
+		q.Status = QueueSecured
 	}
-	q.Status = QueueSecured
 	return a.change(ctx, q.Conn, func(t *turn) error {
 		t.putSnd(q)
 		return nil

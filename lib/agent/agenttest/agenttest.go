@@ -15,7 +15,7 @@ import (
 )
 
 // Timeout is how long tests wait for something that should come at once.
-const Timeout = 60 * time.Second
+const Timeout = 20 * time.Second
 
 // Timing is quick: for relays on the loopback interface.
 var Timing = agent.Timing{

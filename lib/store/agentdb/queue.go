@@ -73,7 +73,7 @@ const sndColumns = `snd_queue_id, conn_id, server, snd_id, mode, status, auth_ke
 func (t tx) PutSndQueue(q *agent.SndQueue) error {
 	res, err := t.Exec(`INSERT INTO agent_snd_queues (`+sndColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (snd_queue_id) DO UPDATE SET status = excluded.status, is_primary = excluded.is_primary,
+		ON CONFLICT (snd_queue_id) DO UPDATE SET mode = excluded.mode, status = excluded.status, is_primary = excluded.is_primary,
 			replaces = excluded.replaces, switch = excluded.switch`,
 		rowID(q.Row), q.Conn, q.Server, []byte(q.SndID), int(q.Mode), q.Status, q.AuthKey.AppendPKCS8(nil),
 		q.E2EPublic.Raw(), q.E2ESecret, q.Version, q.Primary, q.Replaces, q.Switch)
