@@ -18,8 +18,7 @@ type Request struct {
 
 // Reply is a line to a client: the answer to a request, which carries its
 // CorrID, or an event, which carries none but has a Seq once it is logged.
-// CorrID is null (a nil pointer with Invalid set) only in the answer to a line
-// that could not be read.
+// A line that could not be read is answered with "corrId":null.
 type Reply struct {
 	CorrID *string         `json:"corrId,omitempty"`
 	Resp   json.RawMessage `json:"resp"`

@@ -130,13 +130,16 @@ type SendResult struct {
 	Elapsed   float64    `json:"elapsed"` // seconds
 }
 
-// RecvParams are the parameters of "recv". Without Since it begins with the
-// first unread message.
+// RecvParams are the parameters of "recv": a page of received messages after
+// Since, in the order of their numbers; without Since, of the unread ones.
 type RecvParams struct {
-	Since  *int64 `json:"since,omitempty"`
+	Since *int64 `json:"since,omitempty"`
+	// Unread leaves out what has been read, with Since too.
+	Unread bool   `json:"unread,omitempty"`
 	From   ChatTo `json:"from,omitzero"`
-	Follow bool   `json:"follow,omitempty"`
-	// Limit ends after so many messages; 0 is no limit.
+	// Follow waits until there is a message, and gives what there is then.
+	Follow bool `json:"follow,omitempty"`
+	// Limit is the most messages to give; a page has 100 at most.
 	Limit int `json:"limit,omitempty"`
 }
 
@@ -158,11 +161,11 @@ type RecvLine struct {
 	Integrity *MsgErrorType `json:"integrity,omitempty"`
 }
 
-// RecvResult is the result of "recv": it comes after the last message.
+// RecvResult is the result of "recv".
 type RecvResult struct {
 	Type     string     `json:"type"` // "messages"
 	Messages []RecvLine `json:"messages"`
-	// LastSeq is the position up to which the log was read.
+	// LastSeq is where to go on: Since of the next call.
 	LastSeq int64 `json:"lastSeq"`
 }
 

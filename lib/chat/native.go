@@ -12,8 +12,7 @@ import (
 )
 
 // Call executes a structured method and returns a value of package api to be
-// written as JSON, or an [*api.Error]. For "recv", see [Core.Recv] to have each
-// line as it comes; "subscribe" is the line protocol's own.
+// written as JSON, or an [*api.Error]. "subscribe" is the line protocol's own.
 func (c *Core) Call(ctx context.Context, method string, params json.RawMessage) (any, error) {
 	m, ok := methods[method]
 	if !ok {

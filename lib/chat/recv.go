@@ -8,104 +8,66 @@ import (
 	"github.com/simplexkit/simplexkit/lib/xmsg"
 )
 
-// recvPageSize is how many messages are read from the store at once.
+// recvPageSize is how many messages "recv" gives at once when it is not told.
 const recvPageSize = 100
 
+// callRecv gives a page of received messages in the order of their numbers,
+// waiting for the first of them if p.Follow. They are not marked as read.
 func callRecv(ctx context.Context, c *Core, p api.RecvParams) (any, error) {
-	if p.Follow {
-		return nil, usage("recv: follow gives lines, not one answer")
-	}
-	r := &api.RecvResult{Type: "messages", Messages: []api.RecvLine{}}
-	last, err := c.Recv(ctx, p, func(l api.RecvLine) error {
-		r.Messages = append(r.Messages, l)
-		return nil
-	})
-	r.LastSeq = last
-	return r, err
-}
-
-// Recv calls line for every message that p asks for, in the order of their
-// numbers, until there are no more or, with p.Follow, until ctx ends (which is
-// no error then). It returns the first error of line. Lines are not marked as
-// read by it.
-func (c *Core) Recv(ctx context.Context, p api.RecvParams, line func(api.RecvLine) error) (lastSeq int64, err error) {
-	q := ItemQuery{AfterSeq: new(int64), Messages: true, Unread: p.Since == nil, Limit: recvPageSize}
+	r := &api.RecvResult{Type: "messages"}
+	q := ItemQuery{AfterSeq: new(int64), Messages: true, Unread: p.Unread || p.Since == nil, Limit: recvPageSize}
 	if p.Since != nil {
 		*q.AfterSeq = *p.Since
 	}
-	given := 0
-	for {
-		news := c.bell.wait()
-		lines, err := c.recvPage(ctx, p, q)
-		if err != nil {
-			return *q.AfterSeq, callErrorUnlessDone(ctx, p, err)
-		}
-		for _, l := range lines {
-			if err := line(l); err != nil {
-				return *q.AfterSeq, err
-			}
-			*q.AfterSeq = l.Seq
-			if given++; given == p.Limit {
-				return *q.AfterSeq, nil
-			}
-		}
-		if len(lines) == recvPageSize {
-			continue
-		}
-		if !p.Follow {
-			return *q.AfterSeq, nil
-		}
-		select {
-		case <-ctx.Done():
-			return *q.AfterSeq, nil
-		case <-news:
-		}
+	if p.Limit > 0 {
+		q.Limit = min(p.Limit, recvPageSize)
 	}
-}
-
-func callErrorUnlessDone(ctx context.Context, p api.RecvParams, err error) error {
-	if p.Follow && ctx.Err() != nil {
-		return nil
-	}
-	return callError(err)
-}
-
-func (c *Core) recvPage(ctx context.Context, p api.RecvParams, q ItemQuery) (lines []api.RecvLine, err error) {
-	err = c.view(ctx, func(tx Tx) error {
-		u, err := activeUser(tx)
-		if err != nil {
-			return err
-		}
-		q.UserID = u.ID
-		if p.From != (api.ChatTo{}) {
-			find, err := finder(p.From)
-			if err != nil {
-				return err
-			}
-			ct, err := find(tx, u)
-			if err != nil {
-				return err
-			}
-			q.ContactID = ct.ID
-		}
-		items, err := tx.Items(q)
-		if err != nil {
-			return err
-		}
-		names := map[api.ContactID]string{}
-		for _, it := range items {
-			if _, ok := names[it.ContactID]; !ok {
-				ct, err := tx.Contact(it.ContactID)
-				if err != nil {
-					return err
-				}
-				names[ct.ID] = ct.Name
-			}
-			lines = append(lines, recvLine(it, names[it.ContactID]))
-		}
-		return nil
+	err := c.waitFor(ctx, func(tx Tx) (bool, error) {
+		lines, err := recvPage(tx, p.From, q)
+		r.Messages = lines
+		return len(lines) > 0 || !p.Follow, err
 	})
-	return lines, err
+	r.LastSeq = *q.AfterSeq
+	if n := len(r.Messages); n > 0 {
+		r.LastSeq = r.Messages[n-1].Seq
+	}
+	return r, waited(err)
+}
+
+func recvPage(tx Tx, from api.ChatTo, q ItemQuery) ([]api.RecvLine, error) {
+	u, err := activeUser(tx)
+	if err != nil {
+		return nil, err
+	}
+	q.UserID = u.ID
+	if from != (api.ChatTo{}) {
+		find, err := finder(from)
+		if err != nil {
+			return nil, err
+		}
+		ct, err := find(tx, u)
+		if err != nil {
+			return nil, err
+		}
+		q.ContactID = ct.ID
+	}
+	items, err := tx.Items(q)
+	if err != nil {
+		return nil, err
+	}
+	lines := []api.RecvLine{}
+	names := map[api.ContactID]string{}
+	for _, it := range items {
+		if _, ok := names[it.ContactID]; !ok {
+			ct, err := tx.Contact(it.ContactID)
+			if err != nil {
+				return nil, err
+			}
+			names[ct.ID] = ct.Name
+		}
+		lines = append(lines, recvLine(it, names[it.ContactID]))
+	}
+	return lines, nil
 }
 
 func recvLine(it *Item, contact string) api.RecvLine {
