@@ -38,6 +38,8 @@ type Conn struct {
 	mu     sync.Mutex
 	got    []smp.Response // not waited for yet
 	err    error          // of reading
+	hang   bool           // read no more
+	closed chan struct{}  // by Close
 	change chan struct{}  // closed and replaced when got or err changes
 }
 
@@ -72,7 +74,8 @@ func dial(t testing.TB, addr smp.ServerAddr, o ConnOptions) (*Conn, error) {
 		_ = tc.Abort()
 		return nil, err
 	}
-	c := &Conn{Params: h.Params, Service: h.Service, Secret: h.Secret, t: t, c: tc, change: make(chan struct{})}
+	c := &Conn{Params: h.Params, Service: h.Service, Secret: h.Secret, t: t, c: tc,
+		change: make(chan struct{}), closed: make(chan struct{})}
 	done := make(chan struct{})
 	go func() { defer close(done); c.read() }()
 	t.Cleanup(func() { c.Close(); <-done })
@@ -90,15 +93,29 @@ func (c *Conn) read() {
 		}
 		close(c.change)
 		c.change = make(chan struct{})
+		hang := c.hang
 		c.mu.Unlock()
 		if err != nil {
+			return
+		}
+		if hang {
+			<-c.closed
 			return
 		}
 	}
 }
 
 // Close ends the connection; it may be called again.
-func (c *Conn) Close() { _ = c.c.Abort() }
+func (c *Conn) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.closed:
+	default:
+		close(c.closed)
+		_ = c.c.Abort()
+	}
+}
 
 // SendBlock sends a block's content as it is.
 func (c *Conn) SendBlock(content []byte) {
@@ -285,4 +302,12 @@ func Describe(r smp.Response) string {
 		return "nothing"
 	}
 	return fmt.Sprint(r.Message.Tag())
+}
+
+// StopReading makes the connection take nothing more from the relay, like a
+// peer that hangs.
+func (c *Conn) StopReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hang = true
 }
