@@ -90,6 +90,16 @@ func (h *History) Missing() int {
 	return n
 }
 
+// MissingOf is how many accepted messages of one stream have not been shown.
+func (h *History) MissingOf(name Stream) int {
+	for _, s := range h.streams() {
+		if s.name == name {
+			return len(s.missing())
+		}
+	}
+	return 0
+}
+
 // WriteTo writes the entries as JSON, one a line.
 func (h *History) WriteTo(w io.Writer) (int64, error) {
 	h.mu.Lock()

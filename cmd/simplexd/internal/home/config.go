@@ -25,13 +25,12 @@ type Config struct {
 	Relay *Relay `toml:"embedded_relay,omitempty"`
 }
 
-// Relay is where the embedded relay listens and how others reach it. Both are
-// part of links already given out, so they are settled once.
+// Relay is the embedded relay. Its address is part of links already given out,
+// so it is settled once, when the relay first runs, in the relay's own home.
 type Relay struct {
-	// Host is the name or address in the relay's smp:// address.
+	// Host is the name or address in the relay's smp:// address; empty: what
+	// this machine's LAN address is when the relay first runs.
 	Host string `toml:"host"`
-	// Port is the TCP port, kept over restarts. 0: not chosen yet.
-	Port int `toml:"port"`
 }
 
 // ReadConfig reads the settings. The error wraps [ErrNoProfile] when there are none.

@@ -145,7 +145,7 @@ func TestConfigRoundTripsAndRefusesTheUnknown(t *testing.T) {
 	if _, err := h.ReadConfig(); !errors.Is(err, ErrNoProfile) {
 		t.Fatalf("empty home: %v", err)
 	}
-	want := &Config{Name: "alice \"a\"", SMPServers: []string{"smp://x@y"}, Relay: &Relay{Host: "192.0.2.7", Port: 5224}}
+	want := &Config{Name: "alice \"a\"", SMPServers: []string{"smp://x@y"}, Relay: &Relay{Host: "192.0.2.7"}}
 	if err := h.WriteConfig(want); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,172 @@
+// Package profile opens a profile: its database, its agent, its chat core and,
+// where it has one, its embedded relay. The daemon and the commands that run
+// without one use the same.
+package profile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/home"
+	"github.com/simplexkit/simplexkit/lib/agent"
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/chat"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
+	"github.com/simplexkit/simplexkit/lib/store"
+	"github.com/simplexkit/simplexkit/lib/store/agentdb"
+	"github.com/simplexkit/simplexkit/lib/store/chatdb"
+)
+
+// Options is what a profile is opened with. The caller holds the home's lock.
+type Options struct {
+	Home home.Home
+	// Log may be nil.
+	Log *slog.Logger
+	// Config is nil to read the home's.
+	Config *home.Config
+}
+
+// Profile is an open profile. [Profile.Run] or [Profile.Serve] makes it live.
+type Profile struct {
+	// Core answers the API.
+	Core *chat.Core
+
+	name, version string
+	log           *slog.Logger
+	db            *store.DB
+	agent         *agent.Agent
+	relay         *relay // nil: none embedded
+	conns         *agentdb.DB
+	watch         *watch
+}
+
+// Open opens the profile's database, whose errors are those of package store,
+// and the embedded relay's port. It starts nothing.
+func Open(ctx context.Context, o Options) (_ *Profile, err error) {
+	cfg := o.Config
+	if cfg == nil {
+		if cfg, err = o.Home.ReadConfig(); err != nil {
+			return nil, err
+		}
+	}
+	p := &Profile{name: cfg.Name, version: cli.Version(), log: o.Log}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if p.db, err = openDB(ctx, o.Home.DB()); err != nil {
+		return nil, err
+	}
+	servers := cfg.SMPServers
+	if cfg.Relay != nil && o.Config == nil {
+		if p.relay, err = openRelay(ctx, o.Home, cfg.Relay.Host, p.log); err != nil {
+			return nil, err
+		}
+		servers = append(servers, p.relay.address)
+	}
+	p.watch, p.conns = newWatch(), agentdb.New(p.db)
+	p.agent, err = agent.New(agent.Config{
+		Store:   p.conns,
+		Dial:    agent.DialSMP(smpclient.Options{Log: p.log}),
+		Servers: servers,
+		Log:     p.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	chats, err := chatdb.Open(ctx, p.db)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %s: %w", o.Home.DB(), err)
+	}
+	p.Core = chat.New(chat.Config{
+		Store:   chats,
+		Agent:   p.agent,
+		Log:     p.log,
+		Version: p.version,
+	})
+	p.watch.next = p.Core
+	return p, nil
+}
+
+// openDB opens the one database of a profile and brings its schemas up to date.
+func openDB(ctx context.Context, path string) (*store.DB, error) {
+	db, err := store.Open(ctx, path, store.Options{SecureDelete: true})
+	if err != nil {
+		return nil, fmt.Errorf("profile: %s: %w", path, err)
+	}
+	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations()); err != nil {
+		return nil, errors.Join(fmt.Errorf("profile: %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+// Create makes the database with its first user.
+func Create(ctx context.Context, o Options, user api.InitParams) (err error) {
+	p, err := Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	params, err := json.Marshal(user)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	_, err = p.Core.Call(ctx, "init", params)
+	return err
+}
+
+// Run runs the relay, the agent and the core until ctx ends, which is no
+// error, and returns when all of them have ended. Each takes the others down
+// with it. The relay is the last to end, so that what was under way is heard.
+func (p *Profile) Run(ctx context.Context) error {
+	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRelay()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var relayDone, all sync.WaitGroup
+	var errs [3]error
+	run := func(group *sync.WaitGroup, i int, ctx context.Context, what string, fn func(context.Context) error) {
+		group.Go(func() {
+			if err := fn(ctx); err != nil && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("profile: %s: %w", what, err)
+			}
+			cancel(errs[i])
+		})
+	}
+	if p.relay != nil {
+		run(&relayDone, 0, relayCtx, "embedded relay", p.relay.run)
+	}
+	run(&all, 1, ctx, "agent", func(ctx context.Context) error { return p.agent.Run(ctx, p.watch) })
+	run(&all, 2, ctx, "chat", p.Core.Run)
+	all.Wait()
+	stopRelay()
+	relayDone.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// Alive is nil while the profile's database answers.
+func (p *Profile) Alive(ctx context.Context) error {
+	_, err := p.Core.LastSeq(ctx)
+	return err
+}
+
+// Close closes what Open opened. Run must have returned.
+func (p *Profile) Close() error {
+	var errs []error
+	if p.relay != nil {
+		errs = append(errs, p.relay.close())
+	}
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	return errors.Join(errs...)
+}

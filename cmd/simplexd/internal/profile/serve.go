@@ -1,0 +1,90 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/stdio"
+)
+
+// maxSessions is how many clients the daemon serves at once; more are turned
+// away, so that a client gone wild cannot exhaust the daemon's descriptors.
+const maxSessions = 256
+
+// Serve runs the profile and serves clients on l until ctx ends, which is no
+// error. It closes l, and returns when all it started has ended.
+func (p *Profile) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	var errs [2]error
+	all.Go(func() {
+		errs[0] = p.Run(ctx)
+		cancel(errs[0])
+	})
+	all.Go(func() {
+		errs[1] = p.accept(ctx, l)
+		cancel(errs[1])
+	})
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	all.Wait()
+	return errors.Join(errs[0], errs[1])
+}
+
+// accept serves each client that connects.
+func (p *Profile) accept(ctx context.Context, l net.Listener) error {
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	free := make(chan struct{}, maxSessions)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case free <- struct{}{}:
+		default:
+			p.log.Warn("client turned away", "sessions", maxSessions)
+			conn.Close()
+			continue
+		}
+		sessions.Go(func() {
+			defer func() { <-free }()
+			p.ServeConn(ctx, conn, true)
+		})
+	}
+}
+
+// ServeConn serves one client until it leaves or ctx ends, and closes conn.
+func (p *Profile) ServeConn(ctx context.Context, conn net.Conn, hello bool) {
+	defer conn.Close()
+	o := p.options()
+	o.Hello, o.NoEvents = hello, !hello
+	if err := stdio.Serve(ctx, conn, p.Core, o); err != nil && ctx.Err() == nil {
+		p.log.Debug("client's session ended", "err", err)
+	}
+}
+
+// ServeStream serves the client at the other end of the standard streams,
+// without a greeting.
+func (p *Profile) ServeStream(ctx context.Context, rw io.ReadWriteCloser) error {
+	return stdio.Serve(ctx, rw, p.Core, p.options())
+}
+
+// Hello is what clients are greeted with.
+func (p *Profile) Hello(ctx context.Context) (api.Hello, error) {
+	last, err := p.Core.LastSeq(ctx)
+	return api.Hello{Type: "hello", V: api.Version, Version: p.version, Profile: p.name, LastSeq: last}, err
+}
+
+func (p *Profile) options() stdio.Options {
+	return stdio.Options{Version: p.version, Profile: p.name, Log: p.log}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/mdp/qrterminal/v3"
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/exit"
+)
+
+func inviteCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:  "invite",
+		Usage: "make a one-time link for one contact",
+		Description: "The link is all that standard output gets. Whoever opens it first becomes the\n" +
+			"contact, so give it to one person over a channel that you trust.",
+		CustomHelpTemplate: cli.Help([]string{
+			"simplexd invite",
+			"simplexd invite --qr >/dev/null",
+			"simplexd invite | ssh bob@example.org simplexd connect -",
+		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.NoHost, exit.Unavailable, exit.IOErr,
+			exit.TempFail, exit.Protocol, exit.NoPerm),
+		Flags: []ucli.Flag{
+			&ucli.BoolFlag{Name: "qr", Usage: "draw the link as a QR code on standard error", EnvVars: []string{"SIMPLEXD_QR"}},
+		},
+		Action: func(c *ucli.Context) error {
+			if c.NArg() != 0 {
+				return exit.Errorf(exit.Usage, "invite takes no arguments")
+			}
+			return e.with(c.Context, time.Minute, func(ctx context.Context, s *session) error {
+				var r api.InviteResult
+				if err := s.Call(ctx, "invite", nil, &r); err != nil {
+					return err
+				}
+				if c.Bool("qr") {
+					qrterminal.GenerateWithConfig(r.Link, qrterminal.Config{
+						Level: qrterminal.L, Writer: e.stderr, QuietZone: 2, HalfBlocks: true,
+						BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
+						BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
+					})
+				}
+				if !s.daemon {
+					e.note("no daemon runs: the contact is connected when simplexd serve, or a command, is running")
+				}
+				return e.result(r, "%s", r.Link)
+			})
+		},
+	}
+}
