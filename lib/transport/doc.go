@@ -10,13 +10,12 @@
 // of it that speaks Ed448 and offers no other suites.
 //
 // crypto/tls itself cannot be told which suites of TLS 1.3 to offer, so a hello
-// made with it also lists the two AES-GCM suites. They come after ChaCha20,
-// because the hello begins with the one suite configured for TLS 1.2, and a
-// server built on crypto/tls takes the kind of suite that the client lists
-// first; a server of the reference accepts ChaCha20 only. That is why 1.2 is
-// always offered along with 1.3. Both ends look at what was agreed before any
-// byte of the protocol and refuse all but the two suites above with
-// [ErrSuite].
+// made with it also lists the two AES-GCM suites of 1.3. A server of the
+// reference accepts ChaCha20 only; one built on crypto/tls takes the kind of
+// suite that comes first in the hello, and that is the one suite configured
+// for TLS 1.2, of ChaCha20. So 1.2 is always offered along with 1.3. Both ends
+// look at what was agreed before any byte of the protocol, and refuse all but
+// the two suites above with [ErrSuite].
 //
 // # Identity
 //
