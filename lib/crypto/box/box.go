@@ -63,12 +63,12 @@ func (n Nonce) Reverse() (r Nonce) {
 // Seal appends the sealed message to dst, len(msg) + [Overhead] bytes. With
 // room in dst it allocates nothing.
 func (k *Key) Seal(dst []byte, n Nonce, msg []byte) []byte {
-	return secretbox.Seal(dst, msg, (*[24]byte)(&n), &k.p.sub)
+	return secretbox.Seal(dst, msg, (*[24]byte)(&n), &k.p().sub)
 }
 
 // Open appends the message inside sealed to dst. The error is [ErrOpen].
 func (k *Key) Open(dst []byte, n Nonce, sealed []byte) ([]byte, error) {
-	out, ok := secretbox.Open(dst, sealed, (*[24]byte)(&n), &k.p.sub)
+	out, ok := secretbox.Open(dst, sealed, (*[24]byte)(&n), &k.p().sub)
 	if !ok {
 		return nil, fmt.Errorf("%w: %d bytes", ErrOpen, len(sealed))
 	}

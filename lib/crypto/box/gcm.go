@@ -33,7 +33,7 @@ func (k *Key) gcm(ivSize int) cipher.AEAD {
 	if ivSize != 12 && ivSize != 16 {
 		panic(fmt.Sprintf("box: initialization vector of %d bytes", ivSize)) // misuse
 	}
-	block, err := aes.NewCipher(k.p.raw[:])
+	block, err := aes.NewCipher(k.p().raw[:])
 	if err == nil {
 		var a cipher.AEAD
 		if a, err = cipher.NewGCMWithNonceSize(block, ivSize); err == nil {

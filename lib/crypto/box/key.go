@@ -16,18 +16,19 @@ import (
 // Key is the symmetric key of a box: a DH secret or a random key. It cannot be
 // compared with == or printed. Safe for concurrent use, but for Wipe.
 type Key struct {
-	_ [0]func()
-	p *keys // behind a pointer, since fmt prints fields without asking them
+	// fmt prints fields without asking them, and may follow pointers, but it
+	// does not call functions.
+	p func() *keys
 }
 
 // keys are the key, and HSalsa20 of it, which every box needs.
 type keys struct{ raw, sub [32]byte }
 
 func newKey(raw [32]byte) *Key {
-	k := &Key{p: &keys{raw: raw}}
+	k := &keys{raw: raw}
 	var zero [16]byte
-	salsa.HSalsa20(&k.p.sub, &zero, &k.p.raw, &salsa.Sigma)
-	return k
+	salsa.HSalsa20(&k.sub, &zero, &k.raw, &salsa.Sigma)
+	return &Key{p: func() *keys { return k }}
 }
 
 // NewKey copies 32 bytes; any other length is an error.
@@ -65,13 +66,13 @@ func HybridKey(dh, kem []byte) *Key {
 }
 
 // Raw is a copy of the 32 bytes, for storage only.
-func (k *Key) Raw() []byte { return append([]byte(nil), k.p.raw[:]...) }
+func (k *Key) Raw() []byte { return append([]byte(nil), k.p().raw[:]...) }
 
 // Equal compares in constant time.
-func (k *Key) Equal(o *Key) bool { return subtle.ConstantTimeCompare(k.p.raw[:], o.p.raw[:]) == 1 }
+func (k *Key) Equal(o *Key) bool { return subtle.ConstantTimeCompare(k.p().raw[:], o.p().raw[:]) == 1 }
 
 // Wipe overwrites the key, which is unusable afterwards.
-func (k *Key) Wipe() { *k.p = keys{} }
+func (k *Key) Wipe() { *k.p() = keys{} }
 
 // Format prints "box-key" for every verb.
 func (k Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, "box-key") }

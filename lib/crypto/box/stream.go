@@ -29,7 +29,7 @@ type Stream struct {
 // NewStream begins a message.
 func (k *Key) NewStream(n Nonce) *Stream {
 	s := &Stream{}
-	salsa.HSalsa20(&s.key, (*[16]byte)(n[:16]), &k.p.sub, &salsa.Sigma)
+	salsa.HSalsa20(&s.key, (*[16]byte)(n[:16]), &k.p().sub, &salsa.Sigma)
 	copy(s.counter[:8], n[16:])
 	s.nextBlock()
 	s.mac = poly1305.New((*[32]byte)(s.block[:32]))

@@ -31,13 +31,16 @@ type SignKey interface {
 	Sign(msg []byte) []byte
 }
 
-// secret holds a private key. It cannot be compared or printed. The bytes
-// stand behind a pointer, since fmt prints fields of other packages' structs
-// without asking them, though not what they point to.
+// secret holds a private key. It cannot be compared or printed: fmt prints
+// fields of other structs without asking them, and may follow pointers in
+// them, but it does not call functions.
 type secret[P Public] struct {
-	_   [0]func()
-	mat *material
+	mat func() *material
 	pub P
+}
+
+func newSecret[P Public](pub P, m *material) secret[P] {
+	return secret[P]{mat: func() *material { return m }, pub: pub}
 }
 
 // material is a raw key, and the form in which the library of the curve uses
@@ -74,21 +77,22 @@ func (s *secret[P]) Public() P { return s.pub }
 func (s *secret[P]) PublicKey() Public { return s.pub }
 
 // Raw is a copy of the raw key, for storage and vectors only.
-func (s *secret[P]) Raw() []byte { return append([]byte(nil), s.mat.raw...) }
+func (s *secret[P]) Raw() []byte { return append([]byte(nil), s.mat().raw...) }
 
 // AppendPKCS8 appends the DER PKCS #8 form, for storage only.
 func (s *secret[P]) AppendPKCS8(b []byte) []byte {
-	return append(appendPKCS8Prefix(b, s.pub.Alg()), s.mat.raw...)
+	return append(appendPKCS8Prefix(b, s.pub.Alg()), s.mat().raw...)
 }
 
 // Wipe overwrites the key, which is unusable afterwards: methods that need it
 // panic. Copies inside the standard library's X25519 are left to the garbage
 // collector.
 func (s *secret[P]) Wipe() {
-	clear(s.mat.raw)
-	clear(s.mat.ed25519)
-	clear(s.mat.ed448)
-	*s.mat = material{}
+	m := s.mat()
+	clear(m.raw)
+	clear(m.ed25519)
+	clear(m.ed448)
+	*m = material{}
 }
 
 // X25519Private is an X25519 private key.
@@ -152,9 +156,7 @@ func X25519FromRaw(raw []byte) (*X25519Private, error) {
 	if err != nil {
 		return nil, ErrParse
 	}
-	return &X25519Private{secret[X25519Public]{
-		mat: &material{raw: b, x25519: k}, pub: X25519Public(k.PublicKey().Bytes()),
-	}}, nil
+	return &X25519Private{newSecret(X25519Public(k.PublicKey().Bytes()), &material{raw: b, x25519: k})}, nil
 }
 
 // X448FromRaw copies a raw key of 56 bytes. The error is [ErrParse].
@@ -165,7 +167,7 @@ func X448FromRaw(raw []byte) (*X448Private, error) {
 	}
 	k, p := x448.Key(b), x448.Key{}
 	x448.KeyGen(&p, &k)
-	return &X448Private{secret[X448Public]{mat: &material{raw: b}, pub: X448Public(p)}}, nil
+	return &X448Private{newSecret(X448Public(p), &material{raw: b})}, nil
 }
 
 // Ed25519FromSeed copies a seed of 32 bytes. The error is [ErrParse].
@@ -175,9 +177,7 @@ func Ed25519FromSeed(seed []byte) (*Ed25519Private, error) {
 		return nil, err
 	}
 	k := ed25519.NewKeyFromSeed(b)
-	return &Ed25519Private{secret[Ed25519Public]{
-		mat: &material{raw: b, ed25519: k}, pub: Ed25519Public(k[32:]),
-	}}, nil
+	return &Ed25519Private{newSecret(Ed25519Public(k[32:]), &material{raw: b, ed25519: k})}, nil
 }
 
 // Ed448FromSeed copies a seed of 57 bytes. The error is [ErrParse].
@@ -187,7 +187,7 @@ func Ed448FromSeed(seed []byte) (*Ed448Private, error) {
 		return nil, err
 	}
 	k := ed448.NewKeyFromSeed(b)
-	return &Ed448Private{secret[Ed448Public]{mat: &material{raw: b, ed448: k}, pub: Ed448Public(k[57:])}}, nil
+	return &Ed448Private{newSecret(Ed448Public(k[57:]), &material{raw: b, ed448: k})}, nil
 }
 
 // ParsePrivate parses a DER PKCS #8 key of any of the four kinds. The error
@@ -210,7 +210,7 @@ func ParsePrivate(der []byte) (Private, error) {
 
 // Equal compares two keys in constant time.
 func (k *X25519Private) Equal(o *X25519Private) bool {
-	return subtle.ConstantTimeCompare(k.mat.raw, o.mat.raw) == 1
+	return subtle.ConstantTimeCompare(k.mat().raw, o.mat().raw) == 1
 }
 
 // DH is the shared secret with p, 32 bytes. The error is [ErrLowOrder].
@@ -219,7 +219,7 @@ func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
 	if err != nil {
 		return nil, ErrParse
 	}
-	s, err := k.mat.x25519.ECDH(pub)
+	s, err := k.mat().x25519.ECDH(pub)
 	if err != nil {
 		return nil, ErrLowOrder
 	}
@@ -229,7 +229,7 @@ func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
 // DH is the shared secret with p, 56 bytes. The error is [ErrLowOrder].
 func (k *X448Private) DH(p X448Public) ([]byte, error) {
 	var out x448.Key
-	priv, pub := x448.Key(k.mat.raw), x448.Key(p)
+	priv, pub := x448.Key(k.mat().raw), x448.Key(p)
 	if !x448.Shared(&out, &priv, &pub) {
 		return nil, ErrLowOrder
 	}
@@ -237,7 +237,7 @@ func (k *X448Private) DH(p X448Public) ([]byte, error) {
 }
 
 // Sign makes a signature of 64 bytes.
-func (k *Ed25519Private) Sign(msg []byte) []byte { return ed25519.Sign(k.mat.ed25519, msg) }
+func (k *Ed25519Private) Sign(msg []byte) []byte { return ed25519.Sign(k.mat().ed25519, msg) }
 
 // Sign makes a signature of 114 bytes with the empty context.
-func (k *Ed448Private) Sign(msg []byte) []byte { return ed448.Sign(k.mat.ed448, msg, "") }
+func (k *Ed448Private) Sign(msg []byte) []byte { return ed448.Sign(k.mat().ed448, msg, "") }
