@@ -13,7 +13,7 @@ type Batch struct {
 // Pack joins items to blocks of at most [MaxBatch] bytes and [MaxBatchCount]
 // items, in order. Blocks are filled from the end of the list, as other
 // implementations do, so it is the first block that may be short. A block
-// with one item is that item, not copied. smp: Transport, batches
+// with one item is that item, not copied. smp: SMP Transmission and transport block structure
 func Pack(items []Item) []Batch {
 	var rev []Batch
 	end, size := len(items), 0

@@ -112,7 +112,7 @@ func OpenNMsgMeta(k *box.Key, n box.Nonce, sealed []byte) (NMsgMeta, error) {
 //
 //	word16 version, maybe short X25519 key, nonce 24, tail sealed
 //
-// smp: Sending messages, client message envelope
+// smp: Send message
 type ClientEnvelope struct {
 	Version wire.Version      // one of [ClientVersions]
 	Key     *key.X25519Public // the sender's, until the recipient has it

@@ -135,7 +135,7 @@ func space[T any](d *wire.Decoder, read func(*wire.Decoder) T) T {
 
 // CheckCommand is what a relay checks before it looks at keys: whether the
 // transmission has the authorization and the entity that c needs. The result
-// is nil or CMD NO_AUTH, HAS_AUTH, NO_ENTITY.
+// is nil or CMD NO_AUTH, HAS_AUTH, NO_ENTITY. smp: Command verification
 func CheckCommand(c Command, hasAuth bool, entity EntityID) *Error {
 	hasEntity := entity != ""
 	switch c.(type) {

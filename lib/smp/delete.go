@@ -19,7 +19,7 @@ type DEL struct{}
 type QUE struct{}
 
 // DELD says that the queue was deleted by another connection; it is [END]
-// below v10.
+// below v10. smp: Queue deleted notification
 type DELD struct{}
 
 // INFO is the state of a queue, for debugging; JSON on the wire.

@@ -7,8 +7,7 @@ import (
 // ErrorType is the first word of an error.
 type ErrorType string
 
-// The error types. What each asks of the receiver is in the spec: Error
-// responses.
+// The error types. smp: Error responses
 const (
 	TypeBlock     ErrorType = "BLOCK"
 	TypeSession   ErrorType = "SESSION"

@@ -10,7 +10,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
-// ServerHello is the first block, from the relay. smp: Appendix A, Transport handshake
+// ServerHello is the first block, from the relay. smp: Transport handshake
 type ServerHello struct {
 	Versions  wire.VersionRange
 	SessionID []byte        // must equal that of the TLS connection

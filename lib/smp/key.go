@@ -1,6 +1,8 @@
 package smp
 
 import (
+	"fmt"
+
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -13,7 +15,7 @@ type KEY struct{ Key key.Public }
 type SKEY struct{ Key key.Public }
 
 // RKEY sets the keys of the recipients of a contact queue (v15+), at most
-// 255 of them. smp: Add recipient keys
+// 255 of them. smp: Set queue recipient keys
 type RKEY struct{ Keys []key.Public }
 
 // NKEY switches notifications of a queue on; the answer is [NID].
@@ -92,4 +94,34 @@ func (NDEL) appendTo(b []byte, _ wire.Version) []byte { return append(b, "NDEL".
 
 func (m NID) appendTo(b []byte, _ wire.Version) []byte {
 	return m.NtfIDs.appendTo(append(b, "NID "...))
+}
+
+// appendPublic appends a key as a short string of DER.
+func appendPublic(b []byte, k key.Public) []byte {
+	at := len(b)
+	b = k.AppendSPKI(append(b, 0))
+	b[at] = byte(len(b) - at - 1) // at most 69
+	return b
+}
+
+func appendX25519(b []byte, k key.X25519Public) []byte { return k.AppendSPKI(append(b, 44)) }
+
+func x25519(d *wire.Decoder) key.X25519Public {
+	k, err := key.ParseX25519(d.Short())
+	if err != nil {
+		d.Fail(fmt.Errorf("%w: %w", wire.ErrSyntax, err))
+	}
+	return k
+}
+
+// authKey reads a key that can authorize commands: any kind but X448.
+func authKey(d *wire.Decoder) key.Public {
+	k, err := key.ParsePublic(d.Short())
+	if err == nil && k.Alg() == key.X448 {
+		err = key.ErrParse
+	}
+	if err != nil {
+		d.Fail(fmt.Errorf("%w: %w", wire.ErrSyntax, err))
+	}
+	return k
 }

@@ -30,14 +30,14 @@ type LSET struct {
 type LDEL struct{}
 
 // LKEY secures a messaging queue by its link and gets the data; the answer
-// is [LNK]. smp: Set sender key and get link data
+// is [LNK]. smp: Set link key
 type LKEY struct{ Key key.Public }
 
 // LGET gets the data of a contact queue's link; the answer is [LNK].
 // smp: Get link data
 type LGET struct{}
 
-// LNK is the data of a short link.
+// LNK is the data of a short link. smp: Link response
 type LNK struct {
 	SenderID SenderID
 	Data     LinkData

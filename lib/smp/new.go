@@ -1,8 +1,6 @@
 package smp
 
 import (
-	"fmt"
-
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
@@ -170,7 +168,7 @@ func (n NtfReq) appendTo(b []byte) []byte { return appendX25519(appendPublic(b, 
 
 func ntfReq(d *wire.Decoder) NtfReq { return NtfReq{authKey(d), x25519(d)} }
 
-// IDS is the answer to [NEW]. smp: Queue IDs response
+// IDS is the answer to [NEW]. smp: Create queue command
 type IDS struct {
 	RecipientID RecipientID
 	SenderID    SenderID
@@ -238,33 +236,3 @@ func (n NtfIDs) appendTo(b []byte) []byte {
 }
 
 func ntfIDs(d *wire.Decoder) NtfIDs { return NtfIDs{readID[NotifierID](d), x25519(d)} }
-
-// appendPublic appends a key as a short string of DER.
-func appendPublic(b []byte, k key.Public) []byte {
-	at := len(b)
-	b = k.AppendSPKI(append(b, 0))
-	b[at] = byte(len(b) - at - 1) // at most 69
-	return b
-}
-
-func appendX25519(b []byte, k key.X25519Public) []byte { return k.AppendSPKI(append(b, 44)) }
-
-func x25519(d *wire.Decoder) key.X25519Public {
-	k, err := key.ParseX25519(d.Short())
-	if err != nil {
-		d.Fail(fmt.Errorf("%w: %w", wire.ErrSyntax, err))
-	}
-	return k
-}
-
-// authKey reads a key that can authorize commands: any kind but X448.
-func authKey(d *wire.Decoder) key.Public {
-	k, err := key.ParsePublic(d.Short())
-	if err == nil && k.Alg() == key.X448 {
-		err = key.ErrParse
-	}
-	if err != nil {
-		d.Fail(fmt.Errorf("%w: %w", wire.ErrSyntax, err))
-	}
-	return k
-}

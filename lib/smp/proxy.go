@@ -30,7 +30,7 @@ type PFWD struct {
 }
 
 // RFWD is what a proxy sends to a relay; the answer is [RRES].
-// smp: Forward command to destination relay
+// smp: Forward command to destination router
 type RFWD struct{ Body []byte } // from [SealForward]
 
 // RRES is the relay's answer to a proxy.

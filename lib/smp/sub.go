@@ -7,19 +7,21 @@ import "github.com/simplexkit/simplexkit/lib/wire"
 type SUB struct{}
 
 // SUBS subscribes to all queues associated with the service in the entity.
+// smp: Subscribe to multiple queues
 type SUBS struct{}
 
 // NSUB subscribes to the notifications of a queue. smp: Subscribe to queue notifications
 type NSUB struct{}
 
 // NSUBS subscribes to the notifications of all queues of a service.
+// smp: Subscribe to multiple queue notifications
 type NSUBS struct{}
 
 // GET asks for one message without subscribing; the answer is [MSG] or
 // [OK]. smp: Get message command
 type GET struct{}
 
-// PING keeps a connection alive; the answer is [PONG].
+// PING keeps a connection alive; the answer is [PONG]. smp: Keep-alive command
 type PING struct{}
 
 // OK is success without more to say.
@@ -27,15 +29,19 @@ type OK struct{}
 
 // SOK is success of a subscription. ServiceID is empty unless the queue is
 // now associated with a service; [OK] is sent instead below v16.
+// smp: Queue subscription response
 type SOK struct{ ServiceID ServiceID }
 
 // SOKS is the answer to [SUBS] and [NSUBS]: how many queues.
+// smp: Service subscription response
 type SOKS struct{ Count int64 }
 
 // END says that another connection has subscribed to the queue.
+// smp: Subscription END notification
 type END struct{}
 
 // ENDS says that another connection of the service has subscribed.
+// smp: Service subscription END notification
 type ENDS struct{ Count int64 }
 
 // PONG is the answer to [PING].

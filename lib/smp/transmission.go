@@ -18,6 +18,10 @@ type Params struct {
 	PeerKey *key.X25519Public
 	// Key is the relay's own session key, on the relay's side.
 	Key *key.X25519Private
+	// Shared, unless nil, keeps the DH of Key and the keys that have authorized
+	// a command on this connection; with any other key the time of Verify stays
+	// what it is. Verify may then be called by one goroutine at a time.
+	Shared map[key.X25519Public]*box.Key
 }
 
 // implied tells whether transmissions are sent without the session ID.

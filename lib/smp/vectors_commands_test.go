@@ -2,7 +2,6 @@ package smp
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -393,13 +392,4 @@ func TestCommandsVector(t *testing.T) {
 			t.Errorf("no case for message %s", name)
 		}
 	}
-}
-
-func hexOf(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
