@@ -128,19 +128,17 @@ func TestSilentPeers(t *testing.T) {
 func TestGarbageInsteadOfTLS(t *testing.T) {
 	cred, _ := transporttest.Credential(t)
 	for _, garbage := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff", strings.Repeat("\x00", 70000)} {
+		send := func(c net.Conn) {
+			_, _ = io.WriteString(c, garbage)
+			_ = c.(*net.TCPConn).CloseWrite()
+		}
 		a, b := transporttest.Sockets(t)
-		go func() {
-			_, _ = io.WriteString(a, garbage)
-			_ = a.(*net.TCPConn).CloseWrite()
-		}()
+		go send(a)
 		if _, err := transport.Server(context.Background(), b, &transport.ServerConfig{Credential: cred}); !errors.Is(err, transport.ErrHandshake) {
 			t.Errorf("server: %v", err)
 		}
 		a, b = transporttest.Sockets(t)
-		go func() {
-			_, _ = io.WriteString(b, garbage)
-			_ = b.(*net.TCPConn).CloseWrite()
-		}()
+		go send(b)
 		if _, err := transport.Client(context.Background(), a, transport.ClientConfig{}); !errors.Is(err, transport.ErrHandshake) {
 			t.Errorf("client: %v", err)
 		}
