@@ -1,6 +1,8 @@
 package smpserver
 
 import (
+	"github.com/simplexkit/simplexkit/lib/crypto/box"
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/transport"
@@ -34,6 +36,9 @@ type group struct {
 // runCommands runs all commands of some blocks in order. Their changes share
 // one update, but for commands on a queue that an earlier one changes.
 func (c *conn) runCommands(blocks []*transport.Block) {
+	if c.p.Shared == nil { // not before a connection is used
+		c.p.Shared = map[key.X25519Public]*box.Key{}
+	}
 	var reqs []request
 	var refs []queuestore.Ref
 	for _, b := range blocks {
