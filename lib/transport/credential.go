@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudflare/circl/sign/ed448"
@@ -25,9 +26,12 @@ const validity = 36500 * 24 * time.Hour
 const backdate = time.Hour
 
 // Credential is a certificate chain with the private key of its leaf.
+// It must not change once it is in use, and is passed by pointer.
 type Credential struct {
 	Chain Chain
 	Key   key.SignKey
+
+	ready atomic.Pointer[tls.Certificate] // the form for TLS, made once
 }
 
 // CA is a self-signed certificate and its key, kept offline: it only signs
@@ -113,25 +117,29 @@ func (c *Credential) Check(now time.Time) error {
 
 // tls is the form that crypto/tls wants. Leaf keys of Ed448 need the patched
 // copy of it.
-func (c *Credential) tls() (tls.Certificate, error) {
+func (c *Credential) tls() (*tls.Certificate, error) {
 	if c == nil {
-		return tls.Certificate{}, fmt.Errorf("%w: none", ErrCredential)
+		return nil, fmt.Errorf("%w: none", ErrCredential)
 	}
-	out := tls.Certificate{Certificate: c.Chain}
+	if out := c.ready.Load(); out != nil {
+		return out, nil
+	}
+	out := &tls.Certificate{Certificate: c.Chain}
 	switch k := c.Key.(type) {
 	case *key.Ed25519Private:
 		out.PrivateKey = stdPrivate(k)
-		return out, nil
 	case *key.Ed448Private:
-		if tls.Patched {
-			seed := k.Raw()
-			defer clear(seed)
-			out.PrivateKey = ed448.NewKeyFromSeed(seed)
-			return out, nil
+		if !tls.Patched {
+			return nil, fmt.Errorf("%w: this build cannot use an ed448 leaf", ErrCredential)
 		}
-		return out, fmt.Errorf("%w: this build cannot use an ed448 leaf", ErrCredential)
+		seed := k.Raw()
+		defer clear(seed)
+		out.PrivateKey = ed448.NewKeyFromSeed(seed)
+	default:
+		return nil, fmt.Errorf("%w: no key", ErrCredential)
 	}
-	return out, fmt.Errorf("%w: no key", ErrCredential)
+	c.ready.Store(out)
+	return out, nil
 }
 
 // PEM block types.

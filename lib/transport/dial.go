@@ -48,7 +48,7 @@ type Dialer struct {
 
 // Dial connects to the first of hosts that answers and sets up TLS with it. A
 // relay that answers with the wrong certificate ends the search. ctx bounds
-// all of it. The errors are those of [Client] and of the network.
+// all of it; each host has an equal part of the time that is left. The errors are those of [Client] and of the network.
 func (d Dialer) Dial(ctx context.Context, hosts []string, port string, cfg ClientConfig) (*Conn, error) {
 	if port == "" {
 		port = strconv.Itoa(d.DefaultPort)
@@ -61,9 +61,11 @@ func (d Dialer) Dial(ctx context.Context, hosts []string, port string, cfg Clien
 		dial = (&net.Dialer{KeepAliveConfig: KeepAlive}).DialContext
 	}
 	err := errors.New("transport: no host to dial")
-	for _, host := range hosts {
+	for i, host := range hosts {
 		var sock net.Conn
-		sock, err = dial(ctx, "tcp", net.JoinHostPort(host, port))
+		part, cancel := Share(ctx, len(hosts)-i)
+		sock, err = dial(part, "tcp", net.JoinHostPort(host, port))
+		cancel()
 		if err == nil {
 			return Client(ctx, sock, cfg)
 		}
@@ -72,4 +74,14 @@ func (d Dialer) Dial(ctx context.Context, hosts []string, port string, cfg Clien
 		}
 	}
 	return nil, fmt.Errorf("transport: dialling: %w", err)
+}
+
+// Share is a context that ends with ctx, or after the n-th part of the time
+// that ctx has left.
+func Share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok || n <= 1 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/time.Duration(n))
 }

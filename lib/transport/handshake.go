@@ -81,7 +81,7 @@ func Client(ctx context.Context, sock net.Conn, cfg ClientConfig) (*Conn, error)
 			_ = sock.Close()
 			return nil, err
 		}
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	w := &wireConn{Conn: sock, record: recordWrites}
 	return handshake(ctx, w, tls.Client(w, c), log, cfg.BlockSize)
@@ -109,7 +109,7 @@ func Server(ctx context.Context, sock net.Conn, cfg *ServerConfig) (*Conn, error
 	}
 	log := new(keyLog)
 	c := baseConfig(cfg.ALPN, cfg.Now, cfg.MaxVersion, log)
-	c.Certificates = []tls.Certificate{cert}
+	c.Certificates = []tls.Certificate{*cert}
 	c.ClientAuth = tls.RequestClientCert
 	c.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		if len(raw) == 0 {

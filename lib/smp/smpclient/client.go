@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
@@ -48,7 +49,9 @@ type Options struct {
 	// ignores all.
 	OnMessage func(entity smp.EntityID, m smp.Message)
 
-	Dialer   transport.Dialer  // how to open sockets, such as through SOCKS5
+	// Dialer says how to open sockets; onion hosts are tried only through its
+	// Socket, such as that of a transport.SOCKS5.
+	Dialer   transport.Dialer
 	Versions wire.VersionRange // zero is smp.Versions
 	NoALPN   bool              // as clients before ALPN: version 6
 	// ProxyServer marks the client as a relay that forwards for others.
@@ -104,14 +107,24 @@ func dial(ctx context.Context, addr smp.ServerAddr, o Options) (*transport.Conn,
 	if o.Service != nil {
 		cfg.Credential = o.Service.Credential
 	}
+	hosts := addr.Hosts
+	if o.Dialer.Socket == nil {
+		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return smp.KindOf(h) == smp.HostOnion })
+	}
+	if len(hosts) == 0 {
+		return nil, errOnion
+	}
 	ports := []string{addr.Port}
 	if addr.Port == "" {
 		ports = smp.DefaultPorts
 	}
 	var err error
-	for _, port := range ports {
+	for i, port := range ports {
 		var conn *transport.Conn
-		if conn, err = o.Dialer.Dial(ctx, addr.Hosts, port, cfg); err == nil {
+		part, cancel := transport.Share(ctx, len(ports)-i)
+		conn, err = o.Dialer.Dial(part, hosts, port, cfg)
+		cancel()
+		if err == nil {
 			return conn, nil
 		}
 		if ctx.Err() != nil {
@@ -120,6 +133,9 @@ func dial(ctx context.Context, addr smp.ServerAddr, o Options) (*transport.Conn,
 	}
 	return nil, err
 }
+
+// errOnion keeps names of onion hosts from the resolver of names.
+var errOnion = errors.New("onion hosts need a proxy")
 
 // dialError sorts what may go wrong into the errors of the package.
 func dialError(ctx context.Context, err error) error {

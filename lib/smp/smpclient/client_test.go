@@ -309,6 +309,49 @@ func TestNoRelay(t *testing.T) {
 	}
 }
 
+func TestOnionHostsNeedProxy(t *testing.T) {
+	r := newRelay(t, func(*conn, smp.Request) []out { return say(smp.PONG{}) })
+	addr := r.addr
+	addr.Hosts = []string{"abcdefgh.onion"}
+	if _, err := smpclient.Dial(ctx, addr, smpclient.Options{}); !errors.Is(err, smpclient.ErrConnect) {
+		t.Errorf("onion host only: %v", err)
+	}
+	addr.Hosts = append(addr.Hosts, r.addr.Hosts...)
+	c, err := smpclient.Dial(ctx, addr, smpclient.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
+
+// Without a port the default ports are tried, whatever else is at the first.
+func TestDefaultPorts(t *testing.T) {
+	r := newRelay(t, func(*conn, smp.Request) []out { return say(smp.PONG{}) })
+	other := newRelay(t, nil)
+	port := r.addr.Port
+	addr := r.addr
+	addr.Port = ""
+	o := smpclient.Options{}
+	var tried []string
+	o.Dialer.Socket = func(ctx context.Context, network, a string) (net.Conn, error) {
+		_, p, _ := net.SplitHostPort(a)
+		tried = append(tried, p)
+		at := port
+		if len(tried) == 1 {
+			at = other.addr.Port
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(addr.Hosts[0], at))
+	}
+	c, err := smpclient.Dial(ctx, addr, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	if !slices.Equal(tried, smp.DefaultPorts) {
+		t.Errorf("tried %v", tried)
+	}
+}
+
 // hostile listens and gives each socket to f, with TLS if secured.
 func hostile(t *testing.T, secured bool, f func(c *transport.Conn, sock net.Conn)) smp.ServerAddr {
 	cred, fp := transporttest.Credential(t)
