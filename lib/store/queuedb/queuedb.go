@@ -19,6 +19,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/store"
+	"github.com/simplexkit/simplexkit/lib/store/internal/queuerow"
 )
 
 //go:embed migrations/*.sql
@@ -70,6 +71,8 @@ func (s *DB) Update(ctx context.Context, fn func(queuestore.Tx) error) error {
 	return s.db.Update(ctx, func(tx *sql.Tx) error { return fn(&update{s, tx}) })
 }
 
+const selectQueue = `SELECT num, ` + queuerow.Columns + ` FROM queues WHERE `
+
 var lookups = [...]string{
 	queuestore.ByRecipient: selectQueue + `recipient_id = ?`,
 	queuestore.BySender:    selectQueue + `sender_id = ?`,
@@ -82,7 +85,7 @@ func (s *DB) Lookup(ctx context.Context, refs ...queuestore.Ref) ([]*queuestore.
 	out := make([]*queuestore.Entry, len(refs))
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		for i, r := range refs {
-			q, err := scanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)))
+			q, err := queuerow.ScanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)))
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
@@ -118,7 +121,7 @@ func entrySize(tx *sql.Tx, e *queuestore.Entry) error {
 func (s *DB) Next(ctx context.Context, n queuestore.Num, after queuestore.Seq) (*queuestore.Message, error) {
 	m := new(queuestore.Message)
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
-		return scanMessage(tx.QueryRow(`SELECT seq, sent, notify, quota, id, body FROM messages
+		return queuerow.ScanMessage(tx.QueryRow(`SELECT seq, sent, notify, quota, id, body FROM messages
 			WHERE queue = ? AND seq > ? ORDER BY seq LIMIT 1`, n, after), m)
 	})
 	if errors.Is(err, sql.ErrNoRows) {

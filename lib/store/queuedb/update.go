@@ -7,6 +7,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/store/internal/queuerow"
 )
 
 // update is one update's view of the store.
@@ -21,7 +22,7 @@ var _ queuestore.Tx = (*update)(nil)
 // beforehand because a failed statement may spoil the transaction on other
 // databases.
 func (u *update) taken(q *queuestore.Queue) (bool, error) {
-	var link, ntf any = optional(q.LinkID), nil
+	var link, ntf any = queuerow.Optional(q.LinkID), nil
 	if q.Notifier != nil {
 		ntf = []byte(q.Notifier.ID)
 	}
@@ -45,8 +46,8 @@ func (u *update) AddQueue(q *queuestore.Queue, link smp.LinkData) error {
 	if err == nil {
 		u.s.num++
 		q.Num = u.s.num
-		_, err = u.tx.Exec(`INSERT INTO queues (`+columns+`, updated_at, num)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append(queueArgs(q), time.Now().Unix(), q.Num)...)
+		_, err = u.tx.Exec(`INSERT INTO queues (`+queuerow.Columns+`, updated_at, num)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append(queuerow.Args(q), time.Now().Unix(), q.Num)...)
 	}
 	if err == nil && q.LinkID != "" {
 		err = u.PutLinkData(q.Num, link)
@@ -66,9 +67,9 @@ func (u *update) PutQueue(q *queuestore.Queue) error {
 	if taken {
 		return queuestore.ErrDuplicate
 	}
-	r, err := u.tx.Exec(`UPDATE queues SET (`+columns+`, updated_at) =
+	r, err := u.tx.Exec(`UPDATE queues SET (`+queuerow.Columns+`, updated_at) =
 		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE num = ?`,
-		append(queueArgs(q), time.Now().Unix(), q.Num)...)
+		append(queuerow.Args(q), time.Now().Unix(), q.Num)...)
 	var n int64
 	if err == nil {
 		n, err = r.RowsAffected()
@@ -101,24 +102,16 @@ func (u *update) DeleteQueue(n queuestore.Num) error {
 func (u *update) PutLinkData(n queuestore.Num, d smp.LinkData) error {
 	var err error
 	if d.Fixed == nil {
-		_, err = u.tx.Exec(`UPDATE links SET mutable = ? WHERE queue = ?`, notNull(d.User), n)
+		_, err = u.tx.Exec(`UPDATE links SET mutable = ? WHERE queue = ?`, queuerow.NotNull(d.User), n)
 	} else {
 		_, err = u.tx.Exec(`INSERT INTO links (queue, fixed, mutable) VALUES (?, ?, ?)
 			ON CONFLICT (queue) DO UPDATE SET fixed = excluded.fixed, mutable = excluded.mutable`,
-			n, d.Fixed, notNull(d.User))
+			n, d.Fixed, queuerow.NotNull(d.User))
 	}
 	if err != nil {
 		return fmt.Errorf("queuedb: put link: %w", err)
 	}
 	return nil
-}
-
-// notNull is b, or empty: nil would be null.
-func notNull(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 // Service implements [queuestore.QueueTx].
@@ -144,7 +137,7 @@ func (u *update) AddMessage(n queuestore.Num, m *queuestore.Message) error {
 	u.s.seq++ // a number of an update that is taken back stays unused
 	m.Seq = u.s.seq
 	_, err := u.tx.Exec(`INSERT INTO messages (seq, queue, sent, notify, quota, id, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		m.Seq, n, m.Time.Unix(), integer(m.Notify), integer(m.Quota), []byte(m.ID), notNull(m.Body))
+		m.Seq, n, m.Time.Unix(), integer(m.Notify), integer(m.Quota), []byte(m.ID), queuerow.NotNull(m.Body))
 	if err != nil {
 		return fmt.Errorf("queuedb: add message: %w", err)
 	}

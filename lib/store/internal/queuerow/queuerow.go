@@ -1,4 +1,6 @@
-package queuedb
+// Package queuerow turns queues and messages into rows and back, the same for
+// every database: IDs, keys and secrets are bytes, and null where absent.
+package queuerow
 
 import (
 	"encoding/json"
@@ -11,20 +13,20 @@ import (
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
-// columns of queues but num, in the order of queueArgs and scanQueue.
-const columns = `recipient_id, sender_id, recipient_keys, secret, sender_key, mode, status, blocking,
+// Columns of queues but num, in the order of [Args] and [ScanQueue].
+const Columns = `recipient_id, sender_id, recipient_keys, secret, sender_key, mode, status, blocking,
 	link_id, notifier_id, notifier_key, notifier_secret, notifier_service_id, service_id`
 
-const selectQueue = `SELECT num, ` + columns + ` FROM queues WHERE `
+// Scanner is a row of a result.
+type Scanner interface{ Scan(dest ...any) error }
 
-type scanner interface{ Scan(dest ...any) error }
-
-func scanQueue(row scanner) (*queuestore.Queue, error) {
+// ScanQueue reads num, [Columns] and what else the row has.
+func ScanQueue(row Scanner, more ...any) (*queuestore.Queue, error) {
 	q := new(queuestore.Queue)
 	var recipientID, senderID, recipientKeys, secret, senderKey, blocking, linkID, ntfID, ntfKey, ntfSecret, ntfService, service []byte
 	var mode string
-	err := row.Scan(&q.Num, &recipientID, &senderID, &recipientKeys, &secret, &senderKey, &mode, &q.Status, &blocking,
-		&linkID, &ntfID, &ntfKey, &ntfSecret, &ntfService, &service)
+	err := row.Scan(append([]any{&q.Num, &recipientID, &senderID, &recipientKeys, &secret, &senderKey, &mode, &q.Status, &blocking,
+		&linkID, &ntfID, &ntfKey, &ntfSecret, &ntfService, &service}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -48,23 +50,24 @@ func scanQueue(row scanner) (*queuestore.Queue, error) {
 	return q, nil
 }
 
-func queueArgs(q *queuestore.Queue) []any {
+// Args are the values of [Columns].
+func Args(q *queuestore.Queue) []any {
 	mode := ""
 	if q.Mode != 0 {
 		mode = string(q.Mode)
 	}
 	args := []any{[]byte(q.RecipientID), []byte(q.SenderID), appendKeys(q.RecipientKeys), q.Secret[:],
-		optionalKey(q.SenderKey), mode, q.Status, appendBlocking(q.Blocking), optional(q.LinkID)}
+		optionalKey(q.SenderKey), mode, q.Status, appendBlocking(q.Blocking), Optional(q.LinkID)}
 	if n := q.Notifier; n != nil {
-		args = append(args, []byte(n.ID), optionalKey(n.Key), n.Secret[:], optional(n.ServiceID))
+		args = append(args, []byte(n.ID), optionalKey(n.Key), n.Secret[:], Optional(n.ServiceID))
 	} else {
 		args = append(args, nil, nil, nil, nil)
 	}
-	return append(args, optional(q.ServiceID))
+	return append(args, Optional(q.ServiceID))
 }
 
-// optional is null for an empty ID.
-func optional[T ~string](id T) any {
+// Optional is null for an empty ID.
+func Optional[T ~string](id T) any {
 	if id == "" {
 		return nil
 	}
@@ -138,7 +141,8 @@ func (p *parser) blocking(b []byte) *smp.BlockingInfo {
 	return i
 }
 
-func scanMessage(row scanner, m *queuestore.Message) error {
+// ScanMessage reads seq, sent, notify, quota, id, body.
+func ScanMessage(row Scanner, m *queuestore.Message) error {
 	var sent int64
 	var id []byte
 	if err := row.Scan(&m.Seq, &sent, &m.Notify, &m.Quota, &id, &m.Body); err != nil {
@@ -146,4 +150,12 @@ func scanMessage(row scanner, m *queuestore.Message) error {
 	}
 	m.ID, m.Time = smp.MsgID(id), time.Unix(sent, 0).UTC()
 	return nil
+}
+
+// NotNull is b, or empty: nil would be null.
+func NotNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
