@@ -135,6 +135,10 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 		return server.ServerAddr.String(), err
 	}
 	rq.Version = sq.Version
+	info, err := queueInfo(rq, server.ServerAddr)
+	if err != nil {
+		return "", permanent(CodeInternal, err.Error())
+	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
 		if t.Phase != PhaseJoining || len(t.rcv) > 0 {
 			t.done(c)
@@ -142,7 +146,7 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 		}
 		rq.Conn, rq.Primary = t.ID, true
 		t.put(rq)
-		reply := envelope.ConnInfoReply{Queues: []link.QueueInfo{queueInfo(rq, server.ServerAddr)}, Info: d.Info}
+		reply := envelope.ConnInfoReply{Queues: []link.QueueInfo{info}, Info: d.Info}
 		if err := t.sendConfirmation(KindConnInfoReply, t.primarySnd(), reply, &e2e); err != nil {
 			return err
 		}

@@ -68,20 +68,24 @@ func (a *Agent) create(ctx context.Context, c *Conn, o InviteOptions, mode smp.Q
 	if o.ClientData != "" {
 		data = &o.ClientData
 	}
-	return a.request(q, server.ServerAddr, own, data).String(), nil
+	return a.request(q, server.ServerAddr, own, data)
 }
 
 // request is the link to a queue of ours.
-func (a *Agent) request(q *RcvQueue, server smp.ServerAddr, own *ratchet.Private, data *string) link.Request {
+func (a *Agent) request(q *RcvQueue, server smp.ServerAddr, own *ratchet.Private, data *string) (string, error) {
+	info, err := queueInfo(q, server)
+	if err != nil {
+		return "", err
+	}
 	r := link.Request{
 		Mode: link.ContactMode, Versions: a.cfg.Versions.Agent, ClientData: data,
-		Queues: []link.QueueURI{queueInfo(q, server).URI(a.cfg.Versions.Client)},
+		Queues: []link.QueueURI{info.URI(a.cfg.Versions.Client)},
 	}
 	if own != nil {
 		e2e := own.Params().URI(a.cfg.Versions.E2E)
 		r.Mode, r.E2E = link.Invitation, &e2e
 	}
-	return r
+	return r.String(), nil
 }
 
 func (a *Agent) fresh(ctx context.Context, id ConnID) error {
@@ -161,7 +165,7 @@ func (a *Agent) createQueue(ctx context.Context, server smp.AuthServer, mode smp
 	}
 	q := &RcvQueue{
 		Server: server.ServerAddr.String(), RcvID: ids.RecipientID, SndID: ids.SenderID, Mode: ids.Mode, Status: QueueNew,
-		AuthKey: auth, RelayKey: k.Raw(), E2EPrivate: key.GenerateX25519(), Version: v.Client.Max,
+		AuthKey: auth, RelayKey: k.Raw(), E2EPrivate: key.GenerateX25519().Raw(), Version: v.Client.Max,
 	}
 	if req.Queue == nil {
 		q.Mode = 0
@@ -173,10 +177,14 @@ func (a *Agent) createQueue(ctx context.Context, server smp.AuthServer, mode smp
 // who may secure the queue.
 const clientSenderKey wire.Version = 3
 
-func queueInfo(q *RcvQueue, server smp.ServerAddr) link.QueueInfo {
+func queueInfo(q *RcvQueue, server smp.ServerAddr) (link.QueueInfo, error) {
+	k, err := q.e2eKey()
+	if err != nil {
+		return link.QueueInfo{}, err
+	}
 	return link.QueueInfo{Version: q.Version, Queue: link.Queue{
-		Server: server, SenderID: q.SndID, DHKey: q.E2EPrivate.Public(), Mode: q.Mode,
-	}}
+		Server: server, SenderID: q.SndID, DHKey: k.Public(), Mode: q.Mode,
+	}}, nil
 }
 
 // newSndQueue makes our keys for a queue that we send to.
@@ -357,7 +365,11 @@ func (a *Agent) sendRequest(ctx context.Context, t *turn, to link.QueueURI, r li
 		return permanent(CodeProtocol, err.Error())
 	}
 	pub := once.Public()
-	inv := envelope.Invitation{Version: j.agent, Link: a.request(rq, server, own, nil).String(), Info: info}
+	ours, err := a.request(rq, server, own, nil)
+	if err != nil {
+		return permanent(CodeInternal, err.Error())
+	}
+	inv := envelope.Invitation{Version: j.agent, Link: ours, Info: info}
 	body, err := smp.SealClient(k, j.queue.Version, &pub, box.NewNonce(), smp.ClientMessage{Body: envelope.Append(nil, inv)})
 	if err != nil {
 		return permanent(CodeTooLarge, err.Error())

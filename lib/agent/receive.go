@@ -239,7 +239,12 @@ func envelopeKey(q *RcvQueue, e smp.ClientEnvelope) (*box.Key, error) {
 	if e.Key == nil {
 		return nil, faulty(CodeProtocol, "message before the confirmation")
 	}
-	k, err := box.SharedKey(*e.Key, q.E2EPrivate)
+	own, err := q.e2eKey()
+	if err != nil {
+		return nil, err
+	}
+	defer own.Wipe()
+	k, err := box.SharedKey(*e.Key, own)
 	if err != nil {
 		return nil, faulty(CodeProtocol, "%v", err)
 	}

@@ -216,16 +216,19 @@ type RcvQueue struct {
 	SndID      smp.SenderID
 	Mode       smp.QueueMode
 	Status     QueueStatus
-	AuthKey    key.Private        // authorizes our commands
-	RelayKey   []byte             // 32 bytes: the relay's encryption of bodies to us
-	E2EPrivate *key.X25519Private // ours, behind the link
-	E2ESecret  []byte             // 32 bytes, nil before the confirmation
-	Version    wire.Version       // SMP client version
-	LastBroker smp.MsgID          // last message taken from the relay
+	AuthKey    key.Private  // authorizes our commands
+	RelayKey   []byte       // 32 bytes: the relay's encryption of bodies to us
+	E2EPrivate []byte       // 32 bytes, raw X25519: ours, behind the link
+	E2ESecret  []byte       // 32 bytes, nil before the confirmation
+	Version    wire.Version // SMP client version
+	LastBroker smp.MsgID    // last message taken from the relay
 	Primary    bool
 	Replaces   int64 // Row of the queue that this one replaces, or 0
 	Switch     SwitchState
 }
+
+// e2eKey is the key behind the link.
+func (q *RcvQueue) e2eKey() (*key.X25519Private, error) { return key.X25519FromRaw(q.E2EPrivate) }
 
 // SndQueue is a queue that we send to.
 type SndQueue struct {

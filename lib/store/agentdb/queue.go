@@ -19,7 +19,7 @@ func (t tx) PutRcvQueue(q *agent.RcvQueue) error {
 			version = excluded.version, last_broker = excluded.last_broker, is_primary = excluded.is_primary,
 			replaces = excluded.replaces, switch = excluded.switch`,
 		rowID(q.Row), q.Conn, q.Server, []byte(q.RcvID), []byte(q.SndID), int(q.Mode), q.Status,
-		q.AuthKey.AppendPKCS8(nil), q.RelayKey, q.E2EPrivate.Raw(), q.E2ESecret, q.Version,
+		q.AuthKey.AppendPKCS8(nil), q.RelayKey, q.E2EPrivate, q.E2ESecret, q.Version,
 		[]byte(q.LastBroker), q.Primary, q.Replaces, q.Switch)
 	if err == nil && q.Row == 0 {
 		q.Row, err = res.LastInsertId()
@@ -43,19 +43,16 @@ func (t tx) AllRcvQueues() ([]*agent.RcvQueue, error) {
 func (t tx) rcvQueues(query string, args ...any) (out []*agent.RcvQueue, err error) {
 	err = t.each("receiving queues", query, args, func(r *sql.Rows) error {
 		q := new(agent.RcvQueue)
-		var rcvID, sndID, auth, e2e, last []byte
+		var rcvID, sndID, auth, last []byte
 		var mode int
 		err := r.Scan(&q.Row, &q.Conn, &q.Server, &rcvID, &sndID, &mode, &q.Status, &auth, &q.RelayKey,
-			&e2e, &q.E2ESecret, &q.Version, &last, &q.Primary, &q.Replaces, &q.Switch)
+			&q.E2EPrivate, &q.E2ESecret, &q.Version, &last, &q.Primary, &q.Replaces, &q.Switch)
 		if err != nil {
 			return err
 		}
 		q.RcvID, q.SndID, q.LastBroker = smp.RecipientID(rcvID), smp.SenderID(sndID), smp.MsgID(last)
 		q.Mode = smp.QueueMode(mode)
-		if q.AuthKey, err = key.ParsePrivate(auth); err != nil {
-			return err
-		}
-		q.E2EPrivate, err = key.X25519FromRaw(e2e)
+		q.AuthKey, err = key.ParsePrivate(auth)
 		out = append(out, q)
 		return err
 	})
