@@ -12,7 +12,6 @@ type ChatError struct {
 	ErrorType   *ErrorType      `json:"errorType,omitempty"`
 	StoreError  *StoreError     `json:"storeError,omitempty"`
 	AgentError  json.RawMessage `json:"agentError,omitempty"`
-	AgentConnID *string         `json:"agentConnId,omitempty"`
 }
 
 // ErrorType is an error of the chat core.

@@ -49,7 +49,10 @@ func (c *Core) deleteContact(ctx context.Context, id api.ContactID, mode string,
 			if farewell, err = w.endConn(conn, notify); err != nil {
 				return err
 			}
-			v.ActiveConn.ConnStatus = ConnDeleted
+		}
+		v.ChatDeleted = v.ChatDeleted || mode == "messages"
+		if mode == "entity" {
+			v.ActiveConn, v.ContactStatus = nil, "deletedByUser"
 		}
 		r = api.Response{Type: "contactDeleted", User: userView(u), Contact: v}
 		return w.removeContact(u, ct, mode)

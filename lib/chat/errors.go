@@ -39,8 +39,6 @@ func noGroup(id int64) *api.ChatError {
 	return storeError(api.StoreError{Type: "groupNotFound", GroupID: &id})
 }
 
-var errChatItemGone = errors.New("chat: no such item")
-
 // chatError makes an API error of any error.
 func chatError(err error) *api.ChatError {
 	var ce *api.ChatError
@@ -53,8 +51,7 @@ func chatError(err error) *api.ChatError {
 	case errors.Is(err, agent.ErrLink), errors.Is(err, agent.ErrVersion):
 		return coreError(api.ErrorType{Type: "invalidConnReq"})
 	}
-	empty := ""
-	return &api.ChatError{Type: "errorAgent", AgentError: agentErrorJSON(err), AgentConnID: &empty}
+	return &api.ChatError{Type: "errorAgent", AgentError: agentErrorJSON(err)}
 }
 
 // agentErrorJSON is an error of the agent in the API's words.

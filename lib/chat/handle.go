@@ -112,7 +112,7 @@ func (w *work) peerInfo(cn *Conn, u *User, info []byte, status string) error {
 		return err
 	}
 	cn.ContactID, cn.Status, cn.UpdatedAt = ct.ID, status, w.now
-	ct.ConnID = cn.ID
+	ct.ConnID, ct.Alias = cn.ID, cn.Alias
 	if err := errors.Join(w.PutConn(cn), w.PutContact(ct)); err != nil {
 		return err
 	}
@@ -137,6 +137,13 @@ func (w *work) emitContact(typ string, u *User, ct *Contact) error {
 	if err != nil {
 		return err
 	}
+	if v.ActiveConn != nil && v.ActiveConn.ConnStatus != ConnDeleted { // said only while connecting
+		cn, err := w.Conn(v.ActiveConn.ConnID)
+		if err != nil {
+			return err
+		}
+		v.ActiveConn.ContactConnInitiated = cn.Initiated
+	}
 	_, err = w.emit(api.Response{Type: typ, User: userView(u), Contact: v})
 	return err
 }
@@ -144,6 +151,7 @@ func (w *work) emitContact(typ string, u *User, ct *Contact) error {
 // onConnected tells that messages can go both ways, and writes the first
 // notices into the chat.
 func (c *Core) onConnected(ctx context.Context, id agent.ConnID, ev agent.Connected) error {
+	c.HandleStatus(ctx, agent.Status{Up: true, Conns: []agent.ConnID{id}})
 	return c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
 		if cn.Status == ConnReady {
 			return nil
@@ -185,10 +193,14 @@ func (c *Core) onConnError(ctx context.Context, id agent.ConnID, ev agent.ConnEr
 	})
 }
 
-// dropConn deletes a connection's row and takes it from its contact.
+// dropConn deletes a connection's row and takes it from its contact. One that
+// the other party ended stays, as deleted, while the contact does.
 func (w *work) dropConn(cn *Conn) error {
 	if cn.ContactID != 0 {
 		ct, err := w.Contact(cn.ContactID)
+		if err == nil && ct.ConnID == cn.ID && ct.Status == "deleted" {
+			return nil
+		}
 		if err == nil && ct.ConnID == cn.ID {
 			ct.ConnID = 0
 			err = w.PutContact(ct)

@@ -20,8 +20,7 @@ type page struct {
 	search string
 }
 
-// items selects a page of the items that q selects, the oldest first. after is
-// how many follow the page of "around" and "initial".
+// items selects a page of the items that q selects, the oldest first.
 func (p page) items(tx Tx, q ItemQuery) (items []*Item, err error) {
 	q.Search = p.search
 	if p.count == 0 && p.kind != "around" {
@@ -50,7 +49,8 @@ func (p page) items(tx Tx, q ItemQuery) (items []*Item, err error) {
 	return tx.Items(q)
 }
 
-// firstUnread is where "initial" opens a chat.
+// settle finds where "initial" opens a chat, at the first unread item, and
+// refuses pages about items that are not there.
 func (p page) settle(tx Tx, q ItemQuery) (page, error) {
 	if p.kind == "before" || p.kind == "around" || p.kind == "after" {
 		if _, err := tx.Item(p.at); err != nil {
@@ -214,7 +214,7 @@ func (c *Core) allChats(tx Tx, u *User, q chatsQuery) ([]datedChat, error) {
 	}
 	var all []datedChat
 	for _, ct := range contacts {
-		if ct.IsUser || ct.Deleted || !ct.Used || ct.Status == "deletedByUser" {
+		if ct.IsUser || !ct.Used {
 			continue
 		}
 		items, err := tx.Items(ItemQuery{UserID: u.ID, ContactID: ct.ID, Limit: 1, Last: true})
@@ -266,12 +266,15 @@ func (c *Core) listItems(ctx context.Context, name string, p page) (r api.Respon
 			q.ContactID = ct.ID
 			r.ChatName = &api.ChatName{ChatType: "direct", ChatName: name}
 		}
-		if p, err = p.settle(tx, q); err != nil {
-			return err
+		if p.kind == "initial" {
+			p.kind = "count"
 		}
 		items, err := p.items(tx, q)
 		if err != nil {
 			return err
+		}
+		if p.kind == "around" && p.count == 0 && len(items) == 0 || len(items) > 0 && p.count == 0 && items[0].ID != p.at {
+			return noItem(p.at)
 		}
 		r.Type, r.User, r.ChatItems = "chatItems", userView(u), []api.AChatItem{}
 		views := map[api.ContactID]*api.Contact{}

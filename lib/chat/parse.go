@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ func parseCommand(s string) (runner, bool) {
 }
 
 var syntaxes = func() []syntax {
-	all := append(append(append([]syntax{}, userSyntax...), chatSyntax...), itemSyntax...)
+	all := slices.Concat(userSyntax, chatSyntax, itemSyntax, absentSyntax)
 	sort.SliceStable(all, func(i, j int) bool { return len(all[i].word) > len(all[j].word) })
 	return all
 }()

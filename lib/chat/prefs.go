@@ -118,7 +118,6 @@ func mergePreferences(u *User, c *Contact) (m api.ContactUserPreferences) {
 			ContactPreference: theirs,
 		}
 	}
-	m.Commands = []any{}
 	if p := c.Profile.Preferences; p != nil && p.Commands != nil {
 		m.Commands = p.Commands
 	}

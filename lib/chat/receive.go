@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
@@ -103,7 +104,7 @@ func (in *inbound) dispatch(m xmsg.Message) error {
 	case xmsg.EventInfo:
 		return in.info(m)
 	case xmsg.EventDirectDel:
-		return in.directDel()
+		return in.directDel(m)
 	}
 	in.c.log.Debug("chat: event not used", "conn", in.conn.ID, "known", m.Event.Known())
 	return nil
@@ -294,7 +295,7 @@ func (in *inbound) info(m xmsg.Message) error {
 		return err
 	}
 	p := profileOf(i.Profile)
-	if sameProfile(in.contact.Profile, p) {
+	if reflect.DeepEqual(in.contact.Profile, p) {
 		return nil
 	}
 	from, err := contactView(in, in.user, in.contact)
@@ -349,7 +350,7 @@ func (w *work) changedFeatures(u *User, ct *Contact, before api.ContactUserPrefe
 }
 
 // directDel ends the connection because the other party deleted us.
-func (in *inbound) directDel() error {
+func (in *inbound) directDel(m xmsg.Message) error {
 	in.closing = true
 	in.conn.Status, in.contact.Status, in.contact.UpdatedAt = ConnDeleted, "deleted", in.now
 	if err := errors.Join(in.PutConn(in.conn), in.PutContact(in.contact)); err != nil {
@@ -358,6 +359,10 @@ func (in *inbound) directDel() error {
 	it, err := in.notice(in.user, in.contact, false, "contact deleted",
 		api.CIContent{Type: "rcvDirectEvent", RcvDirectEvent: []byte(`{"type":"contactDeleted"}`)})
 	if err != nil {
+		return err
+	}
+	it.Item.Meta.ItemSharedMsgID = string(m.MsgID)
+	if err := in.PutItem(it); err != nil {
 		return err
 	}
 	if _, err := in.emitNew(in.user, in.contact, it); err != nil {

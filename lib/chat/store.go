@@ -137,6 +137,7 @@ type User struct {
 	Receipts   bool // to contacts
 	RcptGroups bool
 	AutoAccept bool
+	NamedAt    *time.Time // when a name or the picture changed last
 }
 
 // Contact is a person, or the contact that stands for a user of ours (IsUser).

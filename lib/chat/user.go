@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
@@ -158,9 +159,12 @@ func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.P
 		if err := checkName(u.Profile.DisplayName); err != nil {
 			return err
 		}
-		if sameProfile(from, u.Profile) {
+		if reflect.DeepEqual(from, u.Profile) {
 			r = api.Response{Type: "userProfileNoChange", User: userView(u)}
 			return nil
+		}
+		if to := u.Profile; to.DisplayName != from.DisplayName || to.FullName != from.FullName || to.Image != from.Image {
+			u.NamedAt = &w.now
 		}
 		if err := w.renameUser(u); err != nil {
 			return err
@@ -196,17 +200,6 @@ func (w *work) renameUser(u *User) error {
 		return err
 	}
 	return w.PutUser(u)
-}
-
-func sameProfile(a, b api.Profile) bool {
-	pa, pb := fullPreferences(a.Preferences), fullPreferences(b.Preferences)
-	for _, f := range features {
-		if f.full(pa).Allow != f.full(pb).Allow {
-			return false
-		}
-	}
-	a.Preferences, b.Preferences = nil, nil
-	return a == b
 }
 
 func (c *Core) usersList(tx Tx) (api.Response, error) {

@@ -342,13 +342,15 @@ func setReceipts(id api.UserID, what string, on bool) runner {
 			if err != nil {
 				return err
 			}
+			if r = okFor(u); what == "all" { // the user as it was, or none
+				r.User_ = nil
+			}
 			if what != "groups" {
 				u.Receipts = on
 			}
 			if what != "contacts" {
 				u.RcptGroups = on
 			}
-			r = api.Response{Type: "cmdOk", User_: userView(u)}
 			return w.PutUser(u)
 		})
 		return r, err

@@ -30,7 +30,7 @@ func userView(u *User) *api.User {
 		FullPreferences: fullPreferences(u.Profile.Preferences),
 		ActiveUser:      u.Active, ActiveOrder: u.Order, ShowNtfs: u.ShowNtfs,
 		SendRcptsContacts: u.Receipts, SendRcptsSmallGroups: u.RcptGroups,
-		AutoAcceptMemberContacts: u.AutoAccept,
+		AutoAcceptMemberContacts: u.AutoAccept, UserMemberProfileUpdatedAt: u.NamedAt,
 	}
 }
 
@@ -43,7 +43,7 @@ func connView(c *Conn) *api.Connection {
 	return &api.Connection{
 		ConnID: c.ID, AgentConnID: agentConnID(c.AgentID), ConnChatVersion: c.Version,
 		PeerChatVRange: c.Peer, ConnType: "contact", ConnStatus: c.Status,
-		ContactConnInitiated: c.Initiated, LocalAlias: c.Alias, EntityID: c.ContactID,
+		LocalAlias: c.Alias, EntityID: c.ContactID,
 		PQSupport: c.PQSupport, PQEncryption: c.PQSupport, PQSndEnabled: c.PQ, PQRcvEnabled: c.PQ,
 		CreatedAt: c.CreatedAt,
 	}

@@ -1,0 +1,452 @@
+package chat_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/internal/vectors"
+	"github.com/simplexkit/simplexkit/lib/smp/smptest"
+)
+
+var update = flag.Bool("update", false, "rewrite the list of transcript steps that must match")
+
+// supported lists the steps of the transcripts that must match: "NAME N type"
+// for an answer of the right type, "NAME N shape" for one that is the same up
+// to values that differ from run to run.
+const supported = "testdata/transcripts.txt"
+
+var transcripts = []string{"messages_basic", "connect_errors", "invite_full", "offline_join", "profile_basic", "users",
+	"ws_protocol", "chats_paging", "delete_contact", "pending_connections"}
+
+type record struct {
+	N        int            `json:"n"`
+	Profile  string         `json:"profile"`
+	Dir      string         `json:"dir"`
+	CorrID   string         `json:"corrId"`
+	Cmd      string         `json:"cmd"`
+	Template string         `json:"cmdTemplate"`
+	Resp     map[string]any `json:"resp"`
+}
+
+func loadTranscript(t *testing.T, name string) []record {
+	var f struct {
+		Records []any          `json:"records"`
+		Objects map[string]any `json:"objects"`
+	}
+	if err := json.Unmarshal(vectors.ReadFile(t, "botapi/transcripts/"+name+".json"), &f); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(expand(f.Records, f.Objects))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rs []record
+	if err := json.Unmarshal(b, &rs); err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+// expand puts shared objects in the place of references to them.
+func expand(v any, objects map[string]any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if k, ok := v["$ref"].(string); ok && len(v) == 1 {
+			return expand(objects[k], objects)
+		}
+		out := map[string]any{}
+		for k, x := range v {
+			out[k] = expand(x, objects)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = expand(x, objects)
+		}
+		return out
+	}
+	return v
+}
+
+// A replay executes the commands of a transcript against our own people.
+type replay struct {
+	t       *testing.T
+	relay   *smptest.Relay
+	people  map[string]*person
+	records []record
+	events  map[string][]map[string]any // by profile and type: ours, in order
+	given   map[int]map[string]any      // our answer or event for a record
+	lost    map[string]bool             // profile and type that no longer keeps up
+}
+
+func (r *replay) start(name string) {
+	if p := r.people[name]; p != nil {
+		p.start()
+		return
+	}
+	cards := []api.Profile{{DisplayName: "SimpleX Status", ContactLink: "simplex:/contact#/a", PeerType: "bot"},
+		{DisplayName: "Ask SimpleX Team", ContactLink: "simplex:/contact#/b"}}
+	r.people[name] = newPerson(r.t, r.relay, name, cards...)
+}
+
+// collect takes the events of a person that are there.
+func (r *replay) collect(name string) {
+	p := r.people[name]
+	if p == nil || p.stop == nil {
+		return
+	}
+	for {
+		ctx, cancel := context.WithCancel(context.Background())
+		last, err := p.LastSeq(ctx)
+		if err != nil || last <= p.seen {
+			cancel()
+			return
+		}
+		events, err := p.NextEvents(ctx, p.seen, 100)
+		cancel()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, e := range events {
+			p.seen = e.Seq
+			var v map[string]any
+			if err := json.Unmarshal(e.Resp, &v); err != nil {
+				r.t.Fatal(err)
+			}
+			k := name + " " + e.Type
+			r.events[k] = append(r.events[k], v)
+		}
+	}
+}
+
+// settle waits until our people have had the events recorded before n. Types
+// that fall behind once are not waited for again.
+func (r *replay) settle(n int) {
+	count := map[string]int{}
+	for _, rec := range r.records {
+		if rec.N >= n || rec.Dir != "event" || foreign(rec.Resp) {
+			continue
+		}
+		typ, _ := rec.Resp["type"].(string)
+		k := rec.Profile + " " + typ
+		count[k]++
+		if r.given[rec.N] != nil || r.lost[k] || !emitted[typ] {
+			continue
+		}
+		if !r.wait(rec.Profile, k, count[k]) {
+			r.lost[k] = true
+			continue
+		}
+		r.given[rec.N] = r.events[k][count[k]-1]
+	}
+}
+
+// foreign tells whether an event is about items that we do not make: of groups
+// and calls.
+func foreign(resp map[string]any) bool {
+	b, err := json.Marshal(resp["chatItems"])
+	return err == nil && regexp.MustCompile(`"type":"(group|local|[a-z]+GroupInvitation|[a-z]+Call)"`).Match(b)
+}
+
+// emitted are the types of events that can be waited for.
+var emitted = map[string]bool{"contactConnecting": true, "contactConnected": true, "newChatItems": true,
+	"chatItemsStatusesUpdated": true, "chatItemUpdated": true, "chatItemsDeleted": true, "contactUpdated": true,
+	"contactDeletedByContact": true}
+
+func (r *replay) wait(profile, k string, n int) bool {
+	p := r.people[profile]
+	deadline := time.Now().Add(2 * time.Second)
+	for {
+		r.collect(profile)
+		if len(r.events[k]) >= n {
+			return true
+		}
+		if p == nil || p.stop == nil {
+			return false
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		_, err := p.NextEvents(ctx, p.seen, 1)
+		cancel()
+		if err != nil {
+			return false
+		}
+	}
+}
+
+var placeholder = regexp.MustCompile(`\$\{(\d+):([^}]*)\}`)
+
+// fill puts values of our answers into a command; false if one is missing.
+func (r *replay) fill(s string) (string, bool) {
+	ok := true
+	s = placeholder.ReplaceAllStringFunc(s, func(m string) string {
+		x := placeholder.FindStringSubmatch(m)
+		n, _ := strconv.Atoi(x[1])
+		var v any = r.given[n]
+		for _, k := range strings.Split(x[2], ".") {
+			switch c := v.(type) {
+			case map[string]any:
+				v = c[k]
+			case []any:
+				if i, err := strconv.Atoi(k); err == nil && i < len(c) {
+					v = c[i]
+				} else {
+					v = nil
+				}
+			}
+		}
+		switch v := v.(type) {
+		case string:
+			return v
+		case float64:
+			return strconv.FormatFloat(v, 'f', -1, 64)
+		}
+		if k := x[2]; strings.HasSuffix(k, "connShortLink") {
+			return r.valueOf(n, "connLinkInvitation", "connFullLink") // we make none: the full form says the same
+		}
+		ok = false
+		return ""
+	})
+	return s, ok
+}
+
+func (r *replay) valueOf(n int, keys ...string) string {
+	var v any = r.given[n]
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		v = m[k]
+	}
+	s, _ := v.(string)
+	return s
+}
+
+// answerTo is the recorded answer to a command.
+func (r *replay) answerTo(i int) map[string]any {
+	for _, rec := range r.records[i:] {
+		if rec.Dir == "resp" && rec.Profile == r.records[i].Profile && rec.CorrID == r.records[i].CorrID {
+			return rec.Resp
+		}
+	}
+	return nil
+}
+
+// respN is the number of the record of the answer.
+func (r *replay) respN(i int) int {
+	for _, rec := range r.records[i:] {
+		if rec.Dir == "resp" && rec.Profile == r.records[i].Profile && rec.CorrID == r.records[i].CorrID {
+			return rec.N
+		}
+	}
+	return -1
+}
+
+// run replays a transcript and gives what each step reached.
+func (r *replay) run(name string, verbose bool) (steps []string, total int) {
+	for i, rec := range r.records {
+		switch p := r.people[rec.Profile]; rec.Dir {
+		case "start":
+			r.start(rec.Profile)
+		case "stop", "closed":
+			r.settle(rec.N)
+			if p != nil {
+				p.halt()
+			}
+		case "cmd":
+			want := r.answerTo(i)
+			if want == nil || p == nil || p.stop == nil {
+				continue
+			}
+			total++
+			r.settle(rec.N)
+			cmd := rec.Cmd
+			if rec.Template != "" {
+				cmd = rec.Template
+			}
+			cmd, ok := r.fill(cmd)
+			if !ok {
+				continue
+			}
+			b, err := json.Marshal(p.Exec(ctxFor(r.t), cmd))
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			var got map[string]any
+			if err := json.Unmarshal(b, &got); err != nil {
+				r.t.Fatal(err)
+			}
+			r.given[r.respN(i)] = got
+			switch diff := firstDiff("", normal("", want), normal("", got)); {
+			case diff == "":
+				steps = append(steps, fmt.Sprintf("%s %d shape", name, rec.N))
+			case got["type"] == want["type"]:
+				steps = append(steps, fmt.Sprintf("%s %d type", name, rec.N))
+				if verbose {
+					r.t.Logf("%d %.60s: %s", rec.N, cmd, diff)
+				}
+			case verbose:
+				r.t.Logf("%d %.60s: %v, want %v", rec.N, cmd, got["type"], want["type"])
+			}
+		}
+	}
+	return steps, total
+}
+
+func TestVectorTranscripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("replays take some seconds each")
+	}
+	must := readSupported(t)
+	var all []string
+	for _, name := range transcripts {
+		t.Run(name, func(t *testing.T) {
+			r := &replay{t: t, relay: smptest.Start(t), people: map[string]*person{}, records: loadTranscript(t, name),
+				events: map[string][]map[string]any{}, given: map[int]map[string]any{}, lost: map[string]bool{}}
+			steps, total := r.run(name, testing.Verbose())
+			shapes := 0
+			for _, s := range steps {
+				if strings.HasSuffix(s, " shape") {
+					shapes++
+				}
+			}
+			t.Logf("%d commands: %d answers of the right type, %d of them the same", total, len(steps), shapes)
+			all = append(all, steps...)
+			for _, s := range must[name] {
+				if !slices.Contains(steps, s) && !slices.Contains(steps, strings.TrimSuffix(s, "type")+"shape") {
+					t.Errorf("no longer matches: %s", s)
+				}
+			}
+		})
+	}
+	if *update {
+		if err := os.WriteFile(supported, []byte(strings.Join(all, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func readSupported(t *testing.T) map[string][]string {
+	b, err := os.ReadFile(supported)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	m := map[string][]string{}
+	for _, line := range strings.Fields(strings.ReplaceAll(string(b), " ", "\x00")) {
+		line = strings.ReplaceAll(line, "\x00", " ")
+		name, _, _ := strings.Cut(line, " ")
+		m[name] = append(m[name], line)
+	}
+	return m
+}
+
+var (
+	timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	volatile  = regexp.MustCompile(`(Id|Ids|ID|IDs|Id_)$`)
+)
+
+// dropped are fields that we do not have, or that say what only the other
+// program can: post-quantum keys, short links, pictures, its versions.
+var dropped = map[string]bool{"connShortLink": true, "pqSupport": true, "pqEncryption": true, "pqSndEnabled": true,
+	"pqRcvEnabled": true, "pqEnabled": true, "formattedText": true, "image": true,
+	"versionInfo": true, "chatMigrations": true, "agentMigrations": true, "contactLink": true,
+	"sentViaProxy": true}
+
+// normal replaces what differs from run to run.
+func normal(key string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if st, _ := v["type"].(string); key == "itemStatus" && (st == "sndNew" || st == "sndSent" || st == "sndRcvd") {
+			return "<on its way>" // how far depends on who was faster
+		}
+		out := map[string]any{}
+		for k, x := range v {
+			if dropped[k] {
+				continue
+			}
+			out[k] = normal(k, x)
+		}
+		if name := v["displayName"]; name == "SimpleX Status" || name == "Ask SimpleX Team" {
+			delete(out, "shortDescr") // ours has no words of its own
+		}
+		if c, ok := out["content"].(map[string]any); ok && c["type"] == "rcvDirectE2EEInfo" {
+			if m, ok := out["meta"].(map[string]any); ok {
+				m["itemText"] = "<notice>"
+			}
+		}
+		return out
+	case []any:
+		out := []any{}
+		for _, x := range v {
+			if m, ok := x.(map[string]any); key == "chats" && ok {
+				if info, _ := m["chatInfo"].(map[string]any); info["type"] == "local" || info["type"] == "group" {
+					continue
+				}
+			}
+			out = append(out, normal(key, x))
+		}
+		return out
+	case string:
+		switch {
+		case key == "rcvServer" || key == "sndServer":
+			return "<server>"
+		case strings.Contains(key, "onnId") || strings.Contains(key, "haredMsgId") || key == "connFullLink":
+			return "<id>"
+		}
+		return timestamp.ReplaceAllString(v, "<timestamp>")
+	case float64:
+		if volatile.MatchString(key) {
+			return "<int>"
+		}
+	}
+	return v
+}
+
+// firstDiff says where two values differ; "" if they do not.
+func firstDiff(path string, want, got any) string {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			break
+		}
+		for k := range g {
+			if _, ok := w[k]; !ok {
+				return path + "." + k + " is too much"
+			}
+		}
+		for k := range w {
+			if _, ok := g[k]; !ok {
+				return path + "." + k + " is missing"
+			}
+			if d := firstDiff(path+"."+k, w[k], g[k]); d != "" {
+				return d
+			}
+		}
+		return ""
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return fmt.Sprintf("%s has %d items, want %d", path, len(g), len(w))
+		}
+		for i := range w {
+			if d := firstDiff(fmt.Sprintf("%s.%d", path, i), w[i], g[i]); d != "" {
+				return d
+			}
+		}
+		return ""
+	}
+	if !reflect.DeepEqual(want, got) {
+		return fmt.Sprintf("%s is %v, want %v", path, got, want)
+	}
+	return ""
+}
