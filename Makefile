@@ -12,7 +12,11 @@ CONCURRENT = ./lib/store/... ./lib/transport ./lib/session/... ./lib/smp/queuest
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: all build gen test test-plain race check fuzz crash bench demo vectors clean
+# How hard "make crash" is; without these the crash test is a short one.
+crash: export CRASH_MESSAGES ?= 2000
+crash: export CRASH_KILLS    ?= 200
+
+.PHONY: all build gen test test-plain race check fuzz crash bench bench-go demo vectors clean
 
 all: build
 
@@ -37,16 +41,19 @@ fuzz: gen ## every fuzz target for FUZZTIME
 	bash scripts/fuzz $(FUZZTIME)
 
 crash: gen ## processes killed in the middle of their work
-	$(GO) test -tags "$(TAGS)" -count=1 -v -timeout 15m -run 'Kill|Crash' ./...
+	$(GO) test -tags "$(TAGS)" -count=1 -v -timeout 90m -run '^Test(Kill|Crash)$$' ./lib/store ./lib/smp/... ./lib/testworld
 
-bench: gen
+bench: build ## what the parts cost, as ratios against a floor of the same run
+	$(GO) run -tags "$(TAGS)" ./scripts/bench -bin bin
+
+bench-go: gen ## the packages' own benchmarks
 	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 vectors: gen ## only the tests against recorded values; SIMPLEXKIT_VECTORS names others
 	$(GO) test -tags "$(TAGS)" -count=1 -v -run Vector ./lib/...
 
-demo: build ## two people chat from the shell
-	bash scripts/demo
+demo: build ## two people and a relay at work
+	$(GO) run -tags "$(TAGS)" ./scripts/demo -bin bin
 
 clean:
 	rm -rf bin lib/transport/gotls/internal/tls
