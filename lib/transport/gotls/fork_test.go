@@ -173,6 +173,6 @@ func dialWhenUp(t *testing.T, addr string) net.Conn {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // another process has to begin listening
 	}
 }
