@@ -301,31 +301,54 @@ func TestCancelledCommand(t *testing.T) {
 	}
 }
 
-// A peer that never reads: commands end with their contexts, and the session
-// with its write timeout.
+// A peer that never reads ends the session with its write timeout.
 func TestPeerThatNeverReads(t *testing.T) {
-	r := onLoopback(t, session.Config[smp.Message]{WriteTimeout: 300 * time.Millisecond})
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
+	r := onLoopback(t, session.Config[smp.Message]{WriteTimeout: 100 * time.Millisecond})
 	var wg sync.WaitGroup
-	for range 64 {
+	for range 64 { // 20 MB, more than sockets hold
 		var reqs []session.Request
 		for range 20 {
 			reqs = append(reqs, request(t, "queue", smp.SEND{Body: make([]byte, 16000)}))
 		}
 		wg.Go(func() {
-			for _, res := range r.DoAll(ctx, reqs) {
-				if res.Err == nil {
-					t.Error("no error")
+			for _, res := range r.DoAll(context.Background(), reqs) {
+				if !errors.Is(res.Err, session.ErrClosed) {
+					t.Errorf("got %v", res.Err)
 				}
 			}
 		})
 	}
-	wg.Wait()
 	<-r.Done()
 	if err := r.Err(); !errors.Is(err, session.ErrClosed) {
 		t.Errorf("Err is %v", err)
 	}
+	wg.Wait()
+}
+
+// While a write is stuck, commands end with their contexts, however many.
+func TestContextEndsStuckCommands(t *testing.T) {
+	cfg := session.Config[smp.Message]{Timeout: time.Hour, WriteTimeout: time.Hour}
+	inBubble(t, cfg, func(t *testing.T, r *rig) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 200 { // more than the queue holds
+			req := request(t, "queue", smp.SEND{Body: make([]byte, 16000)})
+			wg.Go(func() {
+				if _, err := r.Do(ctx, req); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("after %v", took)
+		}
+		if r.Err() != nil {
+			t.Errorf("the session has ended: %v", r.Err())
+		}
+	})
 }
 
 func TestTwoRunsAreMisuse(t *testing.T) {

@@ -89,7 +89,9 @@ func connect(c *transport.Conn, cfg ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smphandshake: the relay's hello: %w", err)
 	}
-	h, err := smp.ParseServerHello(block.Payload()) // aliases the block
+	// The hello aliases the block: a copy, lest a session keeps 16 KiB.
+	h, err := smp.ParseServerHello(bytes.Clone(block.Payload()))
+	block.Release()
 	if err != nil {
 		return nil, refused(err)
 	}

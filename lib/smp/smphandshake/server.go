@@ -1,6 +1,7 @@
 package smphandshake
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -66,7 +67,8 @@ func accept(ctx context.Context, c *transport.Conn, cfg ServerConfig) (*Server, 
 	if err != nil {
 		return nil, fmt.Errorf("smphandshake: the client's hello: %w", err)
 	}
-	ch, err := smp.ParseClientHello(block.Payload()) // aliases the block
+	ch, err := smp.ParseClientHello(bytes.Clone(block.Payload())) // aliases what it reads
+	block.Release()
 	if err != nil {
 		return nil, refused(err)
 	}
