@@ -13,6 +13,8 @@
 // silent connection is asked with PING; after several unanswered ones it is
 // closed.
 //
-// smp: Transport connection with the SMP router; Keep-alive command. The
-// notification protocol has the same frame.
+// The notification protocol has the same frame.
+//
+// smp: Correlating responses with commands
+// smp: Keep-alive command
 package session

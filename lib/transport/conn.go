@@ -82,7 +82,7 @@ func (c *Conn) MaxPayload() int {
 // It must not be called while another goroutine reads or writes. The chains
 // belong to the Conn from now on.
 //
-// smp: Transport encryption; from version 11.
+// smp: Transport handshake
 func (c *Conn) SetChains(send, recv *box.Chain) { c.send, c.recv = send, recv }
 
 // SetDeadline bounds reads and writes; the zero time means no bound. After a

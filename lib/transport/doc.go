@@ -46,5 +46,7 @@
 // called, the same in 16 bytes less, sealed with a key of the direction's
 // chain.
 //
-// smp: Transport connection with the SMP router; Appendix A.
+// smp: Transport connection with the SMP router
+// smp: TLS transport encryption
+// smp: Router certificate
 package transport

@@ -31,6 +31,9 @@ var (
 	ErrHandshake = smphandshake.ErrHandshake
 	// ErrConnect is returned when no host of the relay could be reached.
 	ErrConnect = errors.New("smpclient: relay not reached")
+	// ErrNoHost is returned, with [ErrConnect], when the relay's name does not
+	// resolve.
+	ErrNoHost = errors.New("smpclient: no such host")
 	// ErrUnexpected is returned when the relay answered something that is no
 	// answer to the command.
 	ErrUnexpected = errors.New("smpclient: unexpected answer")
@@ -140,6 +143,7 @@ var errOnion = errors.New("onion hosts need a proxy")
 // dialError sorts what may go wrong into the errors of the package.
 func dialError(ctx context.Context, err error) error {
 	var nerr net.Error
+	var dns *net.DNSError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("smpclient: connecting: %w", ctx.Err())
@@ -149,6 +153,8 @@ func dialError(ctx context.Context, err error) error {
 		return fmt.Errorf("smpclient: connecting: %w", err)
 	case errors.Is(err, transport.ErrHandshake), errors.Is(err, transport.ErrChain), errors.Is(err, transport.ErrSuite):
 		return fmt.Errorf("smpclient: connecting: %w: %w", ErrHandshake, err)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Errorf("%w: %w: %w", ErrConnect, ErrNoHost, err)
 	}
 	return fmt.Errorf("%w: %w", ErrConnect, err)
 }

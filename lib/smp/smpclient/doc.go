@@ -11,5 +11,5 @@
 // way to it: [ErrTimeout], [ErrClosed], [ErrFingerprint], [ErrVersion],
 // [ErrHandshake], [ErrConnect], [ErrUnexpected] and those of the context.
 //
-// smp: SMP commands.
+// smp: SMP commands
 package smpclient

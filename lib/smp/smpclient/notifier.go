@@ -15,8 +15,8 @@ type Notifier struct {
 }
 
 // SubscribeNotifications subscribes to the notifications of queues; the errors
-// are in their order. NMSG goes to OnMessage. smp: Subscribe to queue
-// notifications
+// are in their order. NMSG goes to OnMessage.
+// smp: Subscribe to queue notifications
 func (c *Client) SubscribeNotifications(ctx context.Context, ns []Notifier) []error {
 	targets := make([]target, len(ns))
 	for i, n := range ns {
@@ -28,7 +28,7 @@ func (c *Client) SubscribeNotifications(ctx context.Context, ns []Notifier) []er
 // SubscribeService subscribes to all queues that are associated with the
 // session's service and says how many they are: to their messages or, in the
 // notifier's role, to their notifications. [ErrOldVersion] if the session has
-// no service.
+// no service. smp: Subscribe to multiple queues
 func (c *Client) SubscribeService(ctx context.Context) (queues int64, err error) {
 	service := c.hello.Service
 	if service == nil {

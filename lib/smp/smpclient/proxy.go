@@ -21,8 +21,8 @@ type Proxied struct {
 }
 
 // Proxy asks the relay of this session to connect to another one. The other's
-// identity and signed key are checked: [ErrFingerprint] and [ErrHandshake].
-// smp: Request proxied session; [ErrOldVersion] below v8
+// identity and signed key are checked: [ErrFingerprint] and [ErrHandshake];
+// [ErrOldVersion] below v8. smp: Request proxied session
 func (c *Client) Proxy(ctx context.Context, relay smp.ServerAddr, auth *smp.BasicAuth) (*Proxied, error) {
 	cmd := smp.PRXY{Server: relay, BasicAuth: auth}
 	if err := c.since(smp.VersionProxy, cmd); err != nil {
@@ -92,6 +92,7 @@ func (p *Proxied) GetLink(ctx context.Context, id smp.LinkID) (smp.LNK, error) {
 
 // do sends a command inside PFWD. An error of the relay is returned as if it
 // had been asked directly, one of the proxy has the type smp.TypeProxy.
+// smp: Send command via proxy
 func (p *Proxied) do(ctx context.Context, entity smp.EntityID, k key.Private, cmd smp.Command) (smp.Message, error) {
 	own := key.GenerateX25519()
 	secret, err := box.SharedKey(*p.params.PeerKey, own)
@@ -129,7 +130,7 @@ func (p *Proxied) do(ctx context.Context, entity smp.EntityID, k key.Private, cm
 
 // Forward is the proxy's side: it hands a client's command to the relay of
 // this session, whose client must be a proxy ([Options.ProxyServer]).
-// smp: Forward command to destination relay
+// smp: Forward command to destination router
 func (c *Client) Forward(ctx context.Context, f smp.Forwarded) (smp.ForwardResult, error) {
 	k, err := box.NewKey(c.hello.Secret)
 	if err != nil {

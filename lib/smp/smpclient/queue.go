@@ -119,8 +119,8 @@ func (c *Client) Secure(ctx context.Context, q Queue, sender key.Public) error {
 	return c.ok(ctx, q.entity(), q.Key, smp.KEY{Key: sender})
 }
 
-// SetRecipientKeys sets the keys of all recipients of a contact queue.
-// smp: Add recipient keys; [ErrOldVersion] below v15
+// SetRecipientKeys sets the keys of all recipients of a contact queue;
+// [ErrOldVersion] below v15. smp: Set queue recipient keys
 func (c *Client) SetRecipientKeys(ctx context.Context, q Queue, keys []key.Public) error {
 	cmd := smp.RKEY{Keys: keys}
 	if err := c.since(smp.VersionShortLinks, cmd); err != nil {

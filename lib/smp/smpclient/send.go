@@ -7,8 +7,8 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
-// SecureSender sets the sender's own key on a messaging queue. smp: Secure
-// queue by sender; [ErrOldVersion] below v9
+// SecureSender sets the sender's own key on a messaging queue; [ErrOldVersion]
+// below v9. smp: Secure queue by sender
 func (c *Client) SecureSender(ctx context.Context, id smp.SenderID, k key.Private) error {
 	cmd := smp.SKEY{Key: k.PublicKey()}
 	if err := c.since(smp.VersionSenderKey, cmd); err != nil {

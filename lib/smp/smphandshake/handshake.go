@@ -10,7 +10,8 @@
 // key, the blocks that follow are encrypted inside TLS; that is switched on
 // here.
 //
-// smp: Appendix A, Transport handshake.
+// smp: Transport handshake
+// smp: ALPN to agree handshake version
 package smphandshake
 
 import (
