@@ -199,8 +199,22 @@ func toError(err error, server string) *Error {
 		e.Code = CodeTooLarge
 	case errors.As(err, &pe):
 		e.Code = CodeServer
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, smpclient.ErrFingerprint):
+		e.Code = CodeIdentity
+	case errors.Is(err, smpclient.ErrNoHost):
+		e.Code = CodeNoHost
+	case errors.Is(err, smpclient.ErrVersion), errors.Is(err, smpclient.ErrHandshake):
+		e.Code = CodeVersion
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, smpclient.ErrTimeout):
 		e.Code = CodeTimeout
 	}
 	return e
 }
+
+// coded is an error of a call, with its code for errors.As.
+type coded struct {
+	error
+	as *Error
+}
+
+func (c coded) Unwrap() []error { return []error{c.error, c.as} }

@@ -115,6 +115,7 @@ func (a *Agent) createSomewhere(ctx context.Context, want string, mode smp.Queue
 	}
 	if err != nil {
 		err = fmt.Errorf("agent: create queue on %s: %w", server.Hosts[0], err)
+		err = coded{err, toError(err, server.ServerAddr.String())}
 	}
 	return server, s, q, err
 }

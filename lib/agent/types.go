@@ -86,6 +86,8 @@ const (
 	CodeAuth     ErrorCode = "auth"     // the queue is gone or refuses our key
 	CodeQuota    ErrorCode = "quota"    // the other party's queue is full
 	CodeNetwork  ErrorCode = "network"  // the relay cannot be reached
+	CodeNoHost   ErrorCode = "noHost"   // the relay's name does not resolve
+	CodeIdentity ErrorCode = "identity" // the relay is not the one of the address
 	CodeTimeout  ErrorCode = "timeout"  // the relay does not answer
 	CodeServer   ErrorCode = "server"   // the relay answered with another error
 	CodeVersion  ErrorCode = "version"  // no common version

@@ -112,6 +112,10 @@ func agentCode(c agent.ErrorCode) api.ErrorCode {
 		return api.CodeNotFound
 	case agent.CodeNetwork:
 		return api.CodeUnavailable
+	case agent.CodeNoHost:
+		return api.CodeNoHost
+	case agent.CodeIdentity:
+		return api.CodeRefused
 	case agent.CodeTimeout, agent.CodeQuota, agent.CodeExpired:
 		return api.CodeTimeout
 	case agent.CodeVersion, agent.CodeProtocol, agent.CodeDecrypt:
