@@ -16,6 +16,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/transport"
+	tls "github.com/simplexkit/simplexkit/lib/transport/gotls"
 	"github.com/simplexkit/simplexkit/lib/transport/transporttest"
 )
 
@@ -213,19 +214,28 @@ func TestCredentialsInPEM(t *testing.T) {
 	}
 }
 
-// openssl makes an Ed448 CA over an Ed25519 leaf, as relays of 2024 have.
+// openssl makes chains as relays have: Ed25519 now, Ed448 before 2024, mixed.
 func TestChainMadeByOpenSSL(t *testing.T) {
-	for _, alg := range []string{"ED25519", "ED448"} {
-		cred := opensslCredential(t, alg, "ED25519")
+	for _, alg := range [][2]string{{"ED25519", "ED25519"}, {"ED448", "ED25519"}, {"ED448", "ED448"}} {
+		cred := opensslCredential(t, alg[0], alg[1])
 		if err := cred.Check(time.Now()); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
-		c, s := transporttest.Pair(t, transport.ClientConfig{}, transport.ServerConfig{Credential: cred})
-		exchange(t, c, s)
 		damaged := append([]byte(nil), cred.Chain[0]...)
 		damaged[len(damaged)-1] ^= 1
 		if err := (transport.Chain{damaged, cred.Chain[1]}).Verify(time.Now(), 2); !errors.Is(err, transport.ErrChain) {
 			t.Errorf("%s: damaged signature: %v", alg, err)
+		}
+		if alg[1] == "ED448" && !tls.Patched {
+			if _, err := transport.Server(t.Context(), nopConn{}, &transport.ServerConfig{Credential: cred}); !errors.Is(err, transport.ErrCredential) {
+				t.Errorf("%s: %v", alg, err)
+			}
+			continue
+		}
+		for _, version := range tlsVersions {
+			c, s := transporttest.Pair(t, transport.ClientConfig{MaxVersion: version, Credential: cred}, transport.ServerConfig{Credential: cred})
+			checkPair(t, c, s, version, "")
+			exchange(t, c, s)
 		}
 	}
 }
