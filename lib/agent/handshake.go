@@ -262,8 +262,8 @@ func (t *turn) agreementKeys() (*ratchet.Private, error) {
 }
 
 func (t *turn) putAgreementKeys(p *ratchet.Private) {
+	b, err := p.AppendBinary(nil)
 	t.write(func(tx Tx) error {
-		b, err := p.AppendBinary(nil)
 		if err != nil {
 			return err
 		}

@@ -421,8 +421,8 @@ func loadRatchet(tx Tx, id ConnID) (*ratchet.State, error) {
 // saveRatchet writes the next state with the turn.
 func (t *turn) saveRatchet(st *ratchet.State) {
 	t.ratchet = st
+	b, err := st.AppendBinary(nil) // now: keys that it shares with others may be wiped
 	t.write(func(tx Tx) error {
-		b, err := st.AppendBinary(nil)
 		if err != nil {
 			return err
 		}

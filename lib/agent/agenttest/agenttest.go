@@ -125,6 +125,13 @@ func (c *Client) WaitFor(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+// Forget lets the client forget what it has seen, as a restored database does.
+func (c *Client) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.seen)
+}
+
 // All are the connection's events of type E so far.
 func All[E agent.Event](c *Client, conn agent.ConnID) (out []E) {
 	for _, ev := range c.Events(conn) {

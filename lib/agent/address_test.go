@@ -1,0 +1,56 @@
+package agent_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/simplexkit/simplexkit/lib/agent"
+	"github.com/simplexkit/simplexkit/lib/agent/agenttest"
+	"github.com/simplexkit/simplexkit/lib/smp/smptest"
+)
+
+func TestAddress(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, addr := party(t, "alice", nil, relay), agent.NewConnID()
+	link, err := alice.CreateAddress(t.Context(), addr, agent.InviteOptions{PQ: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := alice.ParseLink(link)
+	if err != nil || !i.Contact {
+		t.Fatalf("link %+v: %v", i, err)
+	}
+	for n, name := range []string{"bob", "carol"} {
+		// The one who asks is the inviter of the connection.
+		p := &pair{alice: party(t, name, nil, relay), bob: alice, toBob: agent.NewConnID(), toAlice: agent.NewConnID()}
+		err := p.alice.Join(t.Context(), p.toBob, link, []byte(name), agent.JoinOptions{PQ: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := agenttest.Wait[agent.Request](t, alice.Client, addr, n+1)[n]
+		if string(req.Info) != name || !req.PQ {
+			t.Fatalf("request %+v", req)
+		}
+		alice.Restart()
+		if err := alice.Accept(t.Context(), p.toAlice, addr, req.ID, []byte("bob's info"), agent.JoinOptions{PQ: true}); err != nil {
+			t.Fatal(err)
+		}
+		p.allow(t)
+		p.waitConnected(t)
+		p.talk(t, 0, 3)
+		if err := alice.Accept(t.Context(), agent.NewConnID(), addr, req.ID, nil, agent.JoinOptions{}); !errors.Is(err, agent.ErrNotFound) {
+			t.Errorf("accepted twice: %v", err)
+		}
+	}
+	dave := party(t, "dave", nil, relay)
+	if err := dave.Join(t.Context(), agent.NewConnID(), link, []byte("dave"), agent.JoinOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	req := agenttest.Wait[agent.Request](t, alice.Client, addr, 3)[2]
+	if err := alice.Reject(t.Context(), addr, req.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.Accept(t.Context(), agent.NewConnID(), addr, req.ID, nil, agent.JoinOptions{}); !errors.Is(err, agent.ErrNotFound) {
+		t.Errorf("accepted after it was rejected: %v", err)
+	}
+}
