@@ -221,20 +221,12 @@ func defaultVersions(r wire.VersionRange) wire.VersionRange {
 
 func refused(err error) error { return fmt.Errorf("%w: %w", ErrHandshake, err) }
 
-// bounded runs f with the deadline of ctx and ends it when ctx ends.
+// bounded runs f and ends it when ctx ends.
 func bounded(ctx context.Context, c *transport.Conn, f func() error) error {
-	if d, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(d); err != nil {
-			return fmt.Errorf("smphandshake: %w", err)
-		}
-	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	err := f()
-	if !stop() && ctx.Err() != nil {
+	if !stop() {
 		return fmt.Errorf("smphandshake: %w", ctx.Err())
 	}
-	if err != nil {
-		return err
-	}
-	return c.SetDeadline(time.Time{})
+	return err
 }
