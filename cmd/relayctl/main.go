@@ -55,7 +55,7 @@ func newApp(e *env) *ucli.App {
 }
 
 func commands(e *env) []*ucli.Command {
-	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e)}
+	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e), benchCommand(e)}
 	for _, c := range all {
 		c.HideHelpCommand = true
 		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
