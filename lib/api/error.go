@@ -43,6 +43,21 @@ type StoreError struct {
 	ContactRequestID *int64      `json:"contactRequestId,omitempty"`
 }
 
+// describe is the error's name and what is not there.
+func (e *StoreError) describe() string {
+	switch {
+	case e.ContactName != nil:
+		return fmt.Sprintf("%s: %q", e.Type, *e.ContactName)
+	case e.ContactID != nil:
+		return fmt.Sprintf("%s: %d", e.Type, *e.ContactID)
+	case e.ItemID != nil:
+		return fmt.Sprintf("%s: %d", e.Type, *e.ItemID)
+	case e.Message != nil:
+		return fmt.Sprintf("%s: %s", e.Type, *e.Message)
+	}
+	return e.Type
+}
+
 // Error gives the names of the error, outermost first.
 func (e *ChatError) Error() string {
 	switch {
@@ -51,7 +66,7 @@ func (e *ChatError) Error() string {
 	case e.ErrorType != nil:
 		return e.ErrorType.Type
 	case e.StoreError != nil:
-		return e.StoreError.Type
+		return e.StoreError.describe()
 	case e.AgentError != nil:
 		return "agent: " + string(e.AgentError)
 	}
