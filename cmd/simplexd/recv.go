@@ -17,9 +17,9 @@ func recvCommand(e *env) *ucli.Command {
 		Name:  "recv",
 		Usage: "print received messages as JSON, one a line",
 		Description: "Prints the unread messages and marks each as read after standard output took\n" +
-			"it; a message that could not be written stays unread. --since SEQ prints what\n" +
-			"came after the line with that \"seq\", read or not. Without a daemon recv fetches\n" +
-			"what the relays hold first. --follow goes on until SIGINT or SIGTERM and then\n" +
+			"it; a message that could not be written stays unread. What the relays hold is\n" +
+			"fetched first. --since SEQ prints what came after the line with that \"seq\", read\n" +
+			"or not. --follow goes on until SIGINT or SIGTERM and then\n" +
 			"ends with code 0; if the daemon ends it waits for the next one.",
 		CustomHelpTemplate: cli.Help([]string{
 			"simplexd recv | jq -r '\"\\(.contact): \\(.text)\"'",
@@ -72,13 +72,10 @@ func (r *receiver) unread(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.local != nil {
-			// What the relays hold belongs to what is unread.
-			if err := s.local.Fetch(ctx); err != nil {
-				r.e.log.Warn("not all relays asked for messages", "err", err)
-			}
+		err = r.fetch(ctx, s)
+		if err == nil {
+			err = r.recv(ctx, s)
 		}
-		err = r.recv(ctx, s)
 		lost := s.daemon && isLost(err)
 		if cerr := s.Close(); err == nil {
 			err = cerr
@@ -87,6 +84,23 @@ func (r *receiver) unread(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// fetchLimit is how long recv waits for relays: what has arrived is printed
+// then, and the rest another time.
+const fetchLimit = 10 * time.Second
+
+// fetch waits until what the relays hold has arrived: it belongs to what is
+// unread. A daemon has mostly got it already.
+func (r *receiver) fetch(ctx context.Context, s *session) error {
+	limited, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	err := s.Call(limited, "fetch", nil, nil)
+	if err == nil || isLost(err) || ctx.Err() != nil {
+		return err
+	}
+	r.e.log.Warn("not all relays could be asked for messages", "err", err)
+	return nil
 }
 
 // recv prints on one session.

@@ -186,6 +186,9 @@ func (e *env) limit(ctx context.Context, limit time.Duration) (context.Context, 
 
 // isLost reports whether err is that the session's other end has gone.
 func isLost(err error) bool {
+	if isOutput(err) {
+		return false // it is our own standard output that is closed
+	}
 	for _, end := range []error{stdio.ErrClosed, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
 		if errors.Is(err, end) {
 			return true

@@ -31,8 +31,10 @@ func (e *Interrupted) ExitCode() int {
 }
 
 // SignalContext is a context that SIGINT or SIGTERM ends, with an
-// [*Interrupted] as its cause. A second signal kills the process.
+// [*Interrupted] as its cause. A second signal kills the process. SIGPIPE does
+// not: who writes to a closed pipe gets the error.
 func SignalContext() (context.Context, context.CancelFunc) {
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)

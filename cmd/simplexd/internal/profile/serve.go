@@ -2,12 +2,14 @@ package profile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"sync"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/chat"
 	"github.com/simplexkit/simplexkit/lib/stdio"
 )
 
@@ -68,7 +70,7 @@ func (p *Profile) ServeConn(ctx context.Context, conn net.Conn, hello bool) {
 	defer conn.Close()
 	o := p.options()
 	o.Hello, o.NoEvents = hello, !hello
-	if err := stdio.Serve(ctx, conn, p.Core, o); err != nil && ctx.Err() == nil {
+	if err := stdio.Serve(ctx, conn, served{p.Core, p}, o); err != nil && ctx.Err() == nil {
 		p.log.Debug("client's session ended", "err", err)
 	}
 }
@@ -76,7 +78,7 @@ func (p *Profile) ServeConn(ctx context.Context, conn net.Conn, hello bool) {
 // ServeStream serves the client at the other end of the standard streams,
 // without a greeting.
 func (p *Profile) ServeStream(ctx context.Context, rw io.ReadWriteCloser) error {
-	return stdio.Serve(ctx, rw, p.Core, p.options())
+	return stdio.Serve(ctx, rw, served{p.Core, p}, p.options())
 }
 
 // Hello is what clients are greeted with.
@@ -87,4 +89,22 @@ func (p *Profile) Hello(ctx context.Context) (api.Hello, error) {
 
 func (p *Profile) options() stdio.Options {
 	return stdio.Options{Version: p.version, Profile: p.name, Log: p.log}
+}
+
+// served is the core with the methods that only a profile has.
+type served struct {
+	*chat.Core
+	p *Profile
+}
+
+// Call implements [stdio.Core]. The method "fetch" returns when what the relays
+// hold has arrived: see [Profile.Fetch].
+func (s served) Call(ctx context.Context, method string, params json.RawMessage) (any, error) {
+	if method != "fetch" {
+		return s.Core.Call(ctx, method, params)
+	}
+	if err := s.p.Fetch(ctx); err != nil {
+		return nil, &api.Error{Type: "error", Code: api.CodeUnavailable, Message: err.Error()}
+	}
+	return api.OK{Type: "ok"}, nil
 }

@@ -12,8 +12,8 @@ import (
 
 // quiet is how long nothing must have happened for the relays to be said to
 // hold nothing more. A relay on the same continent answers an acknowledgement,
-// with the next message, in a tenth of it.
-const quiet = time.Second
+// with the next message, in a fifth of it.
+const quiet = 500 * time.Millisecond
 
 // watch stands between the agent and the core and knows when it became quiet.
 type watch struct {
