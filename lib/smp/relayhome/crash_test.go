@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -35,6 +36,10 @@ func TestMain(m *testing.M) {
 }
 
 func child(dir string) {
+	go func() { // the parent's end is its own
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	h, err := relayhome.Load(dir)
 	if err == nil {
 		err = h.Serve(context.Background(), relayhome.ServeOptions{Ready: func(*relayhome.Relay) { fmt.Println("ready") }})
@@ -59,6 +64,10 @@ func (v *victim) start() {
 	v.cmd = exec.Command(exe)
 	v.cmd.Env = append(os.Environ(), childEnv+"="+v.dir)
 	v.cmd.Stderr = os.Stderr
+	_, err = v.cmd.StdinPipe() // closed with this process, or by Wait
+	if err != nil {
+		v.t.Fatal(err)
+	}
 	out, err := v.cmd.StdoutPipe()
 	if err == nil {
 		err = v.cmd.Start()
@@ -86,6 +95,9 @@ type party struct {
 
 func (p *party) connect(ctx context.Context) (*smpclient.Client, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if p.c != nil && p.c.Err() == nil {
 			return p.c, nil
 		}
@@ -280,7 +292,6 @@ func TestCrash(t *testing.T) {
 	sending, stop := context.WithCancel(ctx)
 	flows := make([]*flow, 4)
 	var senders, receivers sync.WaitGroup
-	var stopped sync.Once
 	ended := make(chan struct{})
 	for i := range flows {
 		f := &flow{addr: addr}
@@ -316,7 +327,7 @@ func TestCrash(t *testing.T) {
 	<-time.After(200 * time.Millisecond)
 	stop()
 	senders.Wait()
-	stopped.Do(func() { close(ended) })
+	close(ended)
 	receivers.Wait()
 	for i, f := range flows {
 		f.check(t, i)
