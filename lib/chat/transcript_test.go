@@ -21,9 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the list of transcript steps that must match")
 
-// supported lists the steps of the transcripts that must match: "NAME N type"
-// for an answer of the right type, "NAME N shape" for one that is the same up
-// to values that differ from run to run.
+// supported lists the steps of the transcripts that must match, one a line:
+// what must ("type": an answer of the right type, "shape": the same answer up to
+// values that differ from run to run), the transcript, and the command without
+// links and numbers from earlier answers, with "#2" for the second of the same.
 const supported = "testdata/transcripts.txt"
 
 var transcripts = []string{"messages_basic", "connect_errors", "invite_full", "offline_join", "profile_basic", "users",
@@ -89,6 +90,7 @@ type replay struct {
 	events  map[string][]map[string]any // by profile and type: ours, in order
 	given   map[int]map[string]any      // our answer or event for a record
 	lost    map[string]bool             // profile and type that no longer keeps up
+	keys    map[string]int              // how often a step's key has come
 }
 
 func (r *replay) start(name string) {
@@ -251,8 +253,25 @@ func (r *replay) respN(i int) int {
 	return -1
 }
 
-// run replays a transcript and gives what each step reached.
-func (r *replay) run(name string, verbose bool) (steps []string, total int) {
+var link = regexp.MustCompile(`(simplex:|https:|smp:)\S*`)
+
+// key names a step by its profile and command.
+func (r *replay) key(rec record) string {
+	cmd := rec.Cmd
+	if rec.Template != "" {
+		cmd = placeholder.ReplaceAllString(rec.Template, "$")
+	}
+	k := rec.Profile + " " + strconv.Quote(link.ReplaceAllString(cmd, "<link>"))
+	r.keys[k]++
+	if n := r.keys[k]; n > 1 {
+		k += " #" + strconv.Itoa(n)
+	}
+	return k
+}
+
+// run replays a transcript and gives what each step reached, by its key.
+func (r *replay) run(verbose bool) (reached map[string]string) {
+	reached = map[string]string{}
 	for i, rec := range r.records {
 		switch p := r.people[rec.Profile]; rec.Dir {
 		case "start":
@@ -267,7 +286,8 @@ func (r *replay) run(name string, verbose bool) (steps []string, total int) {
 			if want == nil || p == nil || p.stop == nil {
 				continue
 			}
-			total++
+			key := r.key(rec)
+			reached[key] = "none"
 			r.settle(rec.N)
 			cmd := rec.Cmd
 			if rec.Template != "" {
@@ -288,9 +308,9 @@ func (r *replay) run(name string, verbose bool) (steps []string, total int) {
 			r.given[r.respN(i)] = got
 			switch diff := firstDiff("", normal("", want), normal("", got)); {
 			case diff == "":
-				steps = append(steps, fmt.Sprintf("%s %d shape", name, rec.N))
+				reached[key] = "shape"
 			case got["type"] == want["type"]:
-				steps = append(steps, fmt.Sprintf("%s %d type", name, rec.N))
+				reached[key] = "type"
 				if verbose {
 					r.t.Logf("%d %.60s: %s", rec.N, cmd, diff)
 				}
@@ -299,7 +319,7 @@ func (r *replay) run(name string, verbose bool) (steps []string, total int) {
 			}
 		}
 	}
-	return steps, total
+	return reached
 }
 
 func TestVectorTranscripts(t *testing.T) {
@@ -311,40 +331,42 @@ func TestVectorTranscripts(t *testing.T) {
 	for _, name := range transcripts {
 		t.Run(name, func(t *testing.T) {
 			r := &replay{t: t, relay: smptest.Start(t), people: map[string]*person{}, records: loadTranscript(t, name),
-				events: map[string][]map[string]any{}, given: map[int]map[string]any{}, lost: map[string]bool{}}
-			steps, total := r.run(name, testing.Verbose())
-			shapes := 0
-			for _, s := range steps {
-				if strings.HasSuffix(s, " shape") {
+				events: map[string][]map[string]any{}, given: map[int]map[string]any{}, lost: map[string]bool{}, keys: map[string]int{}}
+			reached := r.run(testing.Verbose())
+			types, shapes := 0, 0
+			for k, level := range reached {
+				if level != "none" {
+					types++
+					all = append(all, level+"\t"+name+"\t"+k)
+				}
+				if level == "shape" {
 					shapes++
 				}
-			}
-			t.Logf("%d commands: %d answers of the right type, %d of them the same", total, len(steps), shapes)
-			all = append(all, steps...)
-			for _, s := range must[name] {
-				if !slices.Contains(steps, s) && !slices.Contains(steps, strings.TrimSuffix(s, "type")+"shape") {
-					t.Errorf("no longer matches: %s", s)
+				if need := must[name+"\t"+k]; need != "" && level != need && level != "shape" {
+					t.Errorf("%s: %s matches no more than %s", k, need, level)
 				}
 			}
+			t.Logf("%d commands: %d answers of the right type, %d of them the same", len(reached), types, shapes)
 		})
 	}
 	if *update {
+		slices.SortFunc(all, func(a, b string) int { return strings.Compare(a[strings.Index(a, "\t"):], b[strings.Index(b, "\t"):]) })
 		if err := os.WriteFile(supported, []byte(strings.Join(all, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func readSupported(t *testing.T) map[string][]string {
+// readSupported gives the levels by transcript and key.
+func readSupported(t *testing.T) map[string]string {
 	b, err := os.ReadFile(supported)
 	if err != nil && !*update {
 		t.Fatal(err)
 	}
-	m := map[string][]string{}
-	for _, line := range strings.Fields(strings.ReplaceAll(string(b), " ", "\x00")) {
-		line = strings.ReplaceAll(line, "\x00", " ")
-		name, _, _ := strings.Cut(line, " ")
-		m[name] = append(m[name], line)
+	m := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		level, key, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		m[key] = level
 	}
 	return m
 }
