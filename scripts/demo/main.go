@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +40,11 @@ func main() {
 
 func run(ctx context.Context, bin string, keep bool) (err error) {
 	start := time.Now()
+	if bin != "" { // the programs run in a directory of the demo's own
+		if bin, err = filepath.Abs(bin); err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "demo")
 	if err != nil {
 		return err
