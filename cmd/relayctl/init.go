@@ -25,7 +25,7 @@ func initCommand(e *env) *ucli.Command {
 		}, exit.Done, exit.Usage, exit.NoInput, exit.CantCreate, exit.IOErr, exit.TempFail),
 		Flags: []ucli.Flag{
 			homeFlag,
-			&ucli.StringSliceFlag{Name: "host", Required: true, Usage: "`NAME` or address for clients to connect to; again for an onion name", EnvVars: []string{"RELAYCTL_HOST"}},
+			&ucli.StringSliceFlag{Name: "host", Usage: "`NAME` or address for clients to connect to; again for an onion name", EnvVars: []string{"RELAYCTL_HOST"}},
 			&ucli.StringFlag{Name: "port", Value: relayhome.DefaultPort, Usage: "`PORT` for clients to connect to", EnvVars: []string{"RELAYCTL_PORT"}},
 			&ucli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen on, if it is another", EnvVars: []string{"RELAYCTL_LISTEN"}},
 			&ucli.StringFlag{Name: "password-file", Usage: "`FILE` with the password for creating queues", EnvVars: []string{"RELAYCTL_PASSWORD_FILE"}},
@@ -39,6 +39,9 @@ func runInit(c *ucli.Context, e *env) error {
 	dir, err := home(c)
 	if err != nil {
 		return err
+	}
+	if len(c.StringSlice("host")) == 0 {
+		return exit.Errorf(exit.Usage, "no --host given").WithHint("--host names the relay to clients: a domain, or an address such as 192.168.1.5")
 	}
 	password, err := readPassword(c.String("password-file"))
 	if err != nil {

@@ -23,19 +23,22 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "xdg", "data"))
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "xdg"))
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
 			}
-			defer l.Close()
 			env.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-			return nil
+			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   cmdExits,
-			"firstof": cmdFirstOf,
+			"await":   cmdAwait,
 			"relay":   cmdRelay,
+			"notify":  cmdNotify,
+			"hear":    cmdHear,
+			"firstof": cmdFirstOf,
+			"occupy":  cmdOccupy,
 		},
 	})
 }
@@ -48,9 +51,8 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	got := 0
-	err = ts.Exec(args[1], args[2:]...)
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if err = ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
 		got = exit.ExitCode()
 	} else {
 		ts.Check(err)
@@ -60,30 +62,61 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// firstof NAME sets a variable to the first line of what was printed.
-func cmdFirstOf(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: firstof NAME")
+// await ADDR waits until something listens there.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	var err error
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); <-time.After(10 * time.Millisecond) {
+		var c net.Conn
+		if c, err = net.Dial("tcp", args[0]); err == nil {
+			_ = c.Close()
+			return
+		}
 	}
-	line, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
-	ts.Setenv(args[0], line)
+	ts.Fatalf("nothing listens on %s: %v", args[0], err)
 }
 
 // relay PORT waits until something listens on PORT of 127.0.0.1.
 func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: relay PORT")
-	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); ; <-tick.C {
-		c, err := net.Dial("tcp", "127.0.0.1:"+args[0])
-		if err == nil {
-			ts.Check(c.Close())
+	cmdAwait(ts, neg, []string{"127.0.0.1:" + args[0]})
+}
+
+// occupy PORT listens on the port for the rest of the script.
+func cmdOccupy(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+}
+
+var services = map[string]*net.UnixConn{}
+
+// notify starts to play the service manager.
+func cmdNotify(ts *testscript.TestScript, neg bool, args []string) {
+	name := ts.MkAbs("notify.sock")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	ts.Check(err)
+	services[name] = c
+	ts.Setenv("NOTIFY_SOCKET", name)
+	ts.Defer(func() { _ = c.Close() })
+}
+
+// hear WORD waits until a program has told it to the service manager.
+func cmdHear(ts *testscript.TestScript, neg bool, args []string) {
+	c := services[ts.MkAbs("notify.sock")]
+	ts.Check(c.SetReadDeadline(time.Now().Add(30 * time.Second)))
+	b := make([]byte, 1024)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			ts.Fatalf("waiting for %s: %v", args[0], err)
+		}
+		if strings.Contains(string(b[:n]), args[0]) {
 			return
 		}
-		if time.Now().After(end) {
-			ts.Fatalf("no relay: %v", err)
-		}
 	}
+}
+
+// firstof VAR sets a variable to the first line of the last standard output.
+func cmdFirstOf(ts *testscript.TestScript, neg bool, args []string) {
+	line, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+	ts.Setenv(args[0], line)
 }
