@@ -8,10 +8,10 @@ import (
 // ChatError is why a command failed, in the bot API's words. Type is "error"
 // with ErrorType, "errorStore" with StoreError, or "errorAgent" with AgentError.
 type ChatError struct {
-	Type        string          `json:"type"`
-	ErrorType   *ErrorType      `json:"errorType,omitempty"`
-	StoreError  *StoreError     `json:"storeError,omitempty"`
-	AgentError  json.RawMessage `json:"agentError,omitempty"`
+	Type       string          `json:"type"`
+	ErrorType  *ErrorType      `json:"errorType,omitempty"`
+	StoreError *StoreError     `json:"storeError,omitempty"`
+	AgentError json.RawMessage `json:"agentError,omitempty"`
 }
 
 // ErrorType is an error of the chat core.
