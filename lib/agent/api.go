@@ -71,6 +71,13 @@ type ConnInfo struct {
 //
 // Errors: [ErrNotFound], [ErrState], [ErrClosed], and what each method names.
 type API interface {
+	Connector
+	Messenger
+	Manager
+}
+
+// Connector makes connections. See [API].
+type Connector interface {
 	// CreateInvitation makes a queue on a relay and returns the one-time link
 	// to it. id is a fresh [NewConnID]. It needs the relay: its errors and the
 	// network's are returned and leave nothing behind. Also [ErrExists],
@@ -91,11 +98,19 @@ type API interface {
 	Accept(ctx context.Context, id, addr ConnID, req RequestID, info []byte, o JoinOptions) error
 	// Reject forgets a [Request].
 	Reject(ctx context.Context, addr ConnID, req RequestID) error
+}
+
+// Messenger sends. See [API].
+type Messenger interface {
 	// Send puts a message into the connection's durable queue and returns its
 	// number; [Sent] or [SendError] follows. Also [ErrTooLarge].
 	Send(ctx context.Context, id ConnID, m Outgoing) (msgID int64, err error)
 	// SendReceipt tells the other party that a received message was taken.
 	SendReceipt(ctx context.Context, id ConnID, msgID int64) error
+}
+
+// Manager looks after connections. See [API].
+type Manager interface {
 	// Subscribe takes connections back after [Ended].
 	Subscribe(ctx context.Context, ids ...ConnID) error
 	// SyncRatchet begins a new ratchet after [RatchetSync] said that it is

@@ -22,8 +22,12 @@ func connected(t *testing.T, relay *smptest.Relay) *pair {
 }
 
 func TestThousandMessages(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 200
+	}
 	p := connected(t, smptest.Start(t))
-	p.talk(t, 0, 1000)
+	p.talk(t, 0, n)
 }
 
 // Messages sent while the relay and the agents are killed again and again all
