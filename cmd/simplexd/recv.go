@@ -99,7 +99,7 @@ func (r *receiver) fetch(ctx context.Context, s *session) error {
 	if err == nil || isLost(err) || ctx.Err() != nil {
 		return err
 	}
-	r.e.log.Warn("not all relays could be asked for messages", "err", err)
+	r.e.note("not all relays could be asked for messages: %v", err)
 	return nil
 }
 

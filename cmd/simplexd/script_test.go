@@ -43,7 +43,7 @@ func (c cleanup) Run() int {
 }
 
 func TestScripts(t *testing.T) {
-	build := exec.Command("go", "build", "-o", tools+"/", "../relayctl")
+	build := exec.Command("go", "build", "-tags", os.Getenv("TAGS"), "-o", tools+"/", "../relayctl")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build relayctl: %v\n%s", err, out)
 	}

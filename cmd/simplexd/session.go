@@ -116,7 +116,7 @@ func newSession(ctx context.Context, conn net.Conn) *session {
 	}()
 	s.close = func() error {
 		cancel()
-		err := errors.Join(client.Close(), ignoreClosed(conn.Close()))
+		err := errors.Join(ignoreClosed(client.Close()), ignoreClosed(conn.Close()))
 		<-s.done
 		return err
 	}

@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// Build compiles the named programs of cmd/ into the directory bin.
+// Build compiles the named programs of cmd/ into the directory bin, with the
+// build tags of the environment variable TAGS, as make does.
 func Build(ctx context.Context, bin string, programs ...string) error {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
 		return errors.New("testworld: the module's directory is not known")
 	}
-	args := []string{"build", "-o", bin + string(filepath.Separator)}
+	args := []string{"build", "-tags", os.Getenv("TAGS"), "-o", bin + string(filepath.Separator)}
 	for _, p := range programs {
 		args = append(args, "./cmd/"+p)
 	}

@@ -62,6 +62,9 @@ func run(ctx context.Context, bin string, keep bool) (err error) {
 		}
 		fmt.Printf("built in %.1f s\n", time.Since(start).Seconds())
 	}
+	if bin, err = filepath.Abs(bin); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	d := &demo{ctx: ctx, bin: bin, dir: dir, start: time.Now()}
@@ -96,10 +99,15 @@ func (d *demo) heading(text string) {
 // sh runs a program as a person would and shows both sides of it.
 func (d *demo) sh(stdin string, args ...string) (string, error) {
 	line := strings.Join(quote(args), " ")
-	if stdin != "" && len(stdin) < 80 {
+	if stdin != "" {
 		line = "echo " + quote([]string{strings.TrimSuffix(stdin, "\n")})[0] + " | " + line
 	}
 	fmt.Println("$", shorten(line))
+	return d.run(stdin, args...)
+}
+
+// run runs a program and shows what it prints.
+func (d *demo) run(stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(d.ctx, d.bin+"/"+args[0], args[1:]...)
 	cmd.Dir = d.dir
 	cmd.Stdin = strings.NewReader(stdin)
@@ -112,7 +120,7 @@ func (d *demo) sh(stdin string, args ...string) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", line, err)
+		return "", fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	return out.String(), nil
 }
@@ -148,16 +156,23 @@ func quote(args []string) []string {
 	return out
 }
 
-// shorten keeps a line readable: links are long.
+// shorten keeps the lines readable: links are long.
 func shorten(line string) string {
-	const most = 150
-	if r := []rune(line); len(r) > most {
-		return string(r[:most-20]) + " … " + string(r[len(r)-17:])
+	start := strings.Index(line, "simplex:/")
+	if start < 0 {
+		return line
 	}
-	return line
+	link, rest := line[start:], ""
+	if end := strings.IndexAny(link, "' "); end >= 0 {
+		link, rest = link[:end], link[end:]
+	}
+	if len(link) > 90 {
+		link = link[:70] + "…" + link[len(link)-15:]
+	}
+	return line[:start] + link + rest
 }
 
-// received shows the lines of recv and notes them in the history.
+// received notes the lines of recv in the history.
 func (d *demo) received(s testworld.Stream, out string) error {
 	for line := range strings.Lines(out) {
 		var l api.RecvLine

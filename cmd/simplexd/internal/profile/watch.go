@@ -15,6 +15,10 @@ import (
 // with the next message, in a fifth of it.
 const quiet = 500 * time.Millisecond
 
+// grace is how long a relay that is down may take to come back before it is
+// taken to be down: a restart, and the agent's first retry, take less.
+const grace = 2 * time.Second
+
 // watch stands between the agent and the core and knows when it became quiet.
 type watch struct {
 	next agent.Handler
@@ -84,12 +88,12 @@ func (w *watch) isDown(servers []string) (bool, error) {
 func (p *Profile) Fetch(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for start := time.Now(); ; {
 		waiting, down, err := p.unsubscribed(ctx)
 		if err != nil {
 			return err
 		}
-		if waiting == 0 && (down != nil || p.watch.isQuiet()) {
+		if waiting == 0 && p.watch.isQuiet() && (down == nil || time.Since(start) >= grace) {
 			return down
 		}
 		select {
