@@ -135,13 +135,12 @@ func replyTo(a *args, own bool) runner {
 	}
 	return func(ctx context.Context, c *Core) (api.Response, error) {
 		m := composed{content: xmsg.TextContent(text)}
-		find := func(tx Tx, u *User) (*Contact, error) { return contactNamed(tx, u, name) }
 		it, err := c.findItem(ctx, name, quoted, own, !own)
 		if err != nil {
 			return api.Response{}, err
 		}
 		m.quote = it.ID
-		r, _, err := c.send(ctx, find, m)
+		r, _, err := c.send(ctx, byName(name), m)
 		return r, err
 	}
 }

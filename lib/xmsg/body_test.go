@@ -220,6 +220,26 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func FuzzParseMessage(f *testing.F) {
+	f.Add([]byte(`{"v":"1-16","msgId":"YQ==","event":"x.later","params":{"a":1},"more":null}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ParseMessage(b)
+		if err != nil {
+			if !errors.Is(err, ErrSyntax) {
+				t.Fatalf("%v is no syntax error", err)
+			}
+			return
+		}
+		out, err := m.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseMessage(out); err != nil || again.MsgID != m.MsgID || again.V != m.V {
+			t.Fatalf("%s: %v", out, err)
+		}
+	})
+}
+
 func FuzzParseContent(f *testing.F) {
 	f.Add([]byte(`{"type":"voice","text":"","duration":65}`))
 	f.Add([]byte(`{"type":"poll","x":null}`))
