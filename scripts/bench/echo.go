@@ -113,7 +113,12 @@ func (s *echoServer) dial(ctx context.Context) (*transport.Conn, error) {
 // exchange does what a message costs in blocks: SEND in, OK and MSG out; ACK
 // in, OK out.
 func exchange(c *transport.Conn, block []byte) error {
-	for _, answers := range []byte{2, 1} {
+	return exchangeAs(c, block, []byte{2, 1})
+}
+
+// exchangeAs sends a block for each of counts, which is answered by so many.
+func exchangeAs(c *transport.Conn, block []byte, counts []byte) error {
+	for _, answers := range counts {
 		block[0] = answers
 		if err := c.WriteBlock(block); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 
 func latencyRows() []row {
 	return []row{{
-		name: "daemon_send_to_received", unit: "ms, median, one text from daemon to daemon through a relay", round: 10 * time.Second,
+		name: "daemon_send_to_received", unit: "ms, median, one text from daemon to daemon through a relay", round: 6 * time.Second,
 		floorIs: "4 durable writes and 4 round trips of a 16 KiB block, each measured alone",
 		open:    openLatency,
 	}}

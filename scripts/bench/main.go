@@ -6,9 +6,12 @@
 // A ratio is ours/floor, the median over rounds in which ours and the floor
 // take turns; iqr is the distance of its quartiles as a part of the median. A
 // row whose quartiles lie further apart than 20 % is measured again, up to
-// twice, and marked "noisy" if that does not help.
+// twice and in the first minutes, and marked "noisy" if that does not help.
 //
-//	go run ./scripts/bench [-short] [-bin DIR] [-run REGEXP]
+//	go run ./scripts/bench [-short|-long] [-bin DIR] [-run REGEXP]
+//
+// All of it takes under ten minutes; -long has rounds of 10 s, and stores of a
+// million queues.
 //
 // The relay and the floor's server run on core 0 and the load generator on
 // core 1, where taskset exists and there are two cores. See
@@ -35,6 +38,7 @@ import (
 func main() {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "few and short rounds: figures for a glance")
+	flag.BoolVar(&o.long, "long", false, "long rounds and large stores: figures to publish")
 	flag.StringVar(&o.bin, "bin", "", "directory of built programs; without it they are built")
 	only := flag.String("run", "", "only rows whose name matches `REGEXP`")
 	echo := flag.String("echo", "", "internal: serve the floor's blocks on `ADDRESS`")
@@ -53,8 +57,14 @@ func main() {
 	}
 }
 
+// patience is how long noisy rows are measured again, unless in long mode.
+const patience = 4 * time.Minute
+
 type options struct {
 	short bool
+	long  bool
+	// patience is until when noisy rows are measured again.
+	patience time.Time
 	bin   string
 	only  *regexp.Regexp
 	dir   string
@@ -62,7 +72,7 @@ type options struct {
 
 // rows are all measurements, cheap ones first.
 func rows() []row {
-	return slices.Concat(ratchetRows(), relayRows(), memoryRows(), latencyRows())
+	return slices.Concat(ratchetRows(), stepRows(), relayRows(), loadRows(), memoryRows(), growthRows(), latencyRows(), agentRows())
 }
 
 func (o *options) run(ctx context.Context) error {
@@ -79,6 +89,10 @@ func (o *options) run(ctx context.Context) error {
 		}
 	}
 	pinSelf()
+	o.patience = time.Now().Add(patience)
+	if o.long {
+		o.patience = time.Now().Add(time.Hour)
+	}
 	for _, r := range rows() {
 		if !o.only.MatchString(r.name) {
 			continue
@@ -125,8 +139,11 @@ func (r result) print() error {
 
 // roundTime is how long one side of one round takes.
 func (o *options) roundTime(full time.Duration) time.Duration {
-	if o.short {
-		return full / 10
+	switch {
+	case o.short:
+		return full / 20
+	case o.long:
+		return full
 	}
-	return full
+	return full / 7
 }

@@ -44,7 +44,7 @@ func (o *options) measure(ctx context.Context, r row) (err error) {
 		if out, err = o.rounds(ctx, r, s); err != nil {
 			return err
 		}
-		if out.Noisy = out.IQR > 0.20; !out.Noisy || o.short {
+		if out.Noisy = out.IQR > 0.20; !out.Noisy || o.short || time.Now().After(o.patience) {
 			break
 		}
 	}

@@ -24,7 +24,7 @@ func ratchetRows() []row {
 		body int
 	}{{"ratchet_256", shortBody}, {"ratchet_16k", longBody}} {
 		out = append(out, row{
-			name: r.name, unit: "messages/s, encrypted and decrypted", round: 10 * time.Second,
+			name: r.name, unit: "messages/s, encrypted and decrypted", round: 2 * time.Second,
 			floorIs: "AES-256-GCM, sealed and opened, of the same padded bytes",
 			open:    func(context.Context, *options) (*sides, error) { return openRatchet(r.body) },
 		})

@@ -20,7 +20,7 @@ func relayRows() []row {
 	var out []row
 	for _, workers := range []int{1, 64} {
 		out = append(out, row{
-			name: "relay_send_msg_ack_" + strconv.Itoa(workers), round: 10 * time.Second,
+			name: "relay_send_msg_ack_" + strconv.Itoa(workers), round: 6 * time.Second,
 			unit:    "round trips per second of the server's processor time, SEND to OK to ACK; durable",
 			floorIs: "a bare TLS echo of the same blocks (2 in, 3 out)",
 			open:    func(ctx context.Context, o *options) (*sides, error) { return openRelayRow(ctx, o, workers) },
