@@ -73,6 +73,7 @@ func (a *acks) done(batch acked, err error) {
 		}
 		a.table.unpinLocked(d.q)
 	}
+	a.table.evictLocked()
 }
 
 // flush deletes what was acknowledged, and tells whether there was anything.

@@ -42,7 +42,7 @@ type Config struct {
 	FlushInterval time.Duration
 
 	MaxConns         int // connections at once; more are closed at once; 0 is 100 000
-	MaxHandshakes    int // handshakes at once; more wait in the listener; 0 is 256
+	MaxHandshakes    int // handshakes at once; more wait in the listener; 0 is 1024
 	MaxSubscriptions int // of one connection; 0 is 1 000 000
 	CachedQueues     int // records kept in memory; 0 is 20 000
 
@@ -77,7 +77,7 @@ func (c Config) withDefaults() Config {
 	c.GraceTimeout = orElse(c.GraceTimeout, 5*time.Second)
 	c.FlushInterval = orElse(c.FlushInterval, 100*time.Millisecond)
 	c.MaxConns = orElse(c.MaxConns, 100_000)
-	c.MaxHandshakes = orElse(c.MaxHandshakes, 256)
+	c.MaxHandshakes = orElse(c.MaxHandshakes, 1024)
 	c.MaxSubscriptions = orElse(c.MaxSubscriptions, 1_000_000)
 	c.CachedQueues = orElse(c.CachedQueues, 20_000)
 	c.Versions = orElse(c.Versions, smp.Versions)

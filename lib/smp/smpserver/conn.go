@@ -48,8 +48,7 @@ const maxBlocks = 8
 func (c *conn) run() {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
-	err := c.read()
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err := c.read(); !errors.Is(err, io.EOF) {
 		c.s.cfg.Logger.Debug("connection ended", "err", err)
 	}
 	c.tasks.Wait()
@@ -71,6 +70,7 @@ func (c *conn) finish(grace time.Duration) {
 	_ = c.t.SetWriteDeadline(time.Now().Add(grace))
 }
 
+// read reads blocks until one cannot be read, and returns why.
 func (c *conn) read() error {
 	for {
 		b, err := c.t.ReadBlock()

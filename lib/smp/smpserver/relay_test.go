@@ -163,8 +163,12 @@ func TestUnknownQueueInTheCacheOfOthers(t *testing.T) {
 			t.Fatalf("got %q", bodies)
 		}
 	}
-	if n := relay.Server().Stats().QueuesInCache; n > 3+1 {
-		t.Errorf("%d queues in the cache", n)
+	// Queues with acknowledged messages leave with the deletion of these.
+	for limit := time.Now().Add(smptest.Timeout); relay.Server().Stats().QueuesInCache > 3; {
+		if time.Now().After(limit) {
+			t.Fatalf("%d queues in the cache", relay.Server().Stats().QueuesInCache)
+		}
+		<-time.After(time.Millisecond)
 	}
 }
 
