@@ -114,6 +114,57 @@ func (c *Core) join(ctx context.Context, user api.UserID, link string) (conn *Co
 	return conn, u, err
 }
 
+// resumeConns goes on with connections of an earlier run that the agent may not
+// have heard of: an invitation whose link nobody has seen is given up, a link
+// that was to be used is used.
+func (c *Core) resumeConns(ctx context.Context) error {
+	var lost []*Conn
+	infos := map[api.ConnID][]byte{}
+	err := c.view(ctx, func(tx Tx) error {
+		users, err := tx.Users()
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			conns, err := tx.Conns(u.ID)
+			if err != nil {
+				return err
+			}
+			for _, cn := range conns {
+				if cn.Status != ConnJoined && (cn.Status != ConnNew || cn.Link != nil) {
+					continue
+				}
+				lost = append(lost, cn)
+				if infos[cn.ID], err = c.infoOf(u, api.Preferences{}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, cn := range lost {
+		if err == nil {
+			err = c.resumeConn(ctx, cn, infos[cn.ID])
+		}
+	}
+	return err
+}
+
+func (c *Core) resumeConn(ctx context.Context, cn *Conn, info []byte) error {
+	if cn.Status == ConnNew {
+		return c.deleteConn(ctx, cn)
+	}
+	err := c.cfg.Agent.Join(ctx, cn.AgentID, cn.Link.ConnFullLink, info, agent.JoinOptions{PQ: cn.PQSupport})
+	if err != nil && !errors.Is(err, agent.ErrExists) {
+		return fmt.Errorf("chat: connecting: %w", err)
+	}
+	return c.changeConn(ctx, cn.ID, func(cn *Conn) {
+		if cn.Status == ConnJoined {
+			cn.Status = ConnSndReady
+		}
+	})
+}
+
 func (w *work) userFor(id api.UserID) (*User, error) {
 	if id == 0 {
 		return activeUser(w)

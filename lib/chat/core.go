@@ -113,6 +113,9 @@ func (c *Core) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.resumeConns(ctx); err != nil {
+		return err
+	}
 	for id := range conns {
 		if err := c.flush(ctx, id); err != nil && ctx.Err() == nil {
 			c.log.Warn("chat: giving stored messages to the agent", "conn", id, "err", err)

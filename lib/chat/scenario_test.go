@@ -77,11 +77,22 @@ func TestSendIsIdempotent(t *testing.T) {
 	}
 }
 
-// faulty is an agent whose Send fails while broken, before or after it has
-// taken the message.
+// faulty is an agent whose Send and Join fail while broken, before or after
+// they have taken the message or the link.
 type faulty struct {
 	chat.Agent
 	mode string
+}
+
+func (f *faulty) Join(ctx context.Context, id agent.ConnID, link string, info []byte, o agent.JoinOptions) error {
+	var err error
+	if f.mode != "before" {
+		err = f.Agent.Join(ctx, id, link, info, o)
+	}
+	if f.mode != "" {
+		panic(errFault) // the test's stand-in for the end of the program
+	}
+	return err
 }
 
 var errFault = errors.New("fault")
@@ -227,5 +238,158 @@ func TestLongMessages(t *testing.T) {
 	var e *api.Error
 	if !errors.As(err, &e) || e.Code != api.CodeData {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestUsedLinkFails(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob, carol := newPerson(t, relay, "alice"), newPerson(t, relay, "bob"), newPerson(t, relay, "carol")
+	link := alice.exec("/_connect 1", "invitation").ConnLinkInvitation.ConnFullLink
+	bob.call("connect", api.ConnectParams{Link: link, Wait: true}, nil)
+	err := carol.tryCall("connect", api.ConnectParams{Link: link, Wait: true}, nil)
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != api.CodeNotFound {
+		t.Errorf("%v", err)
+	}
+	if r := carol.event("chatError"); r.ChatError.Type != "errorAgent" {
+		t.Errorf("%+v", r.ChatError)
+	}
+}
+
+func TestContactIsDeleted(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
+	meet(t, alice, bob)
+	alice.exec("/d bob", "contactDeleted")
+	if c := bob.event("contactDeletedByContact").Contact; c.ContactStatus != "deleted" {
+		t.Errorf("%+v", c)
+	}
+	bob.exec("@alice still there?", "chatCmdError")
+	bob.exec("/_delete @2", "contactDeleted")
+	if l := bob.exec("/_contacts 1", "contactsList").Contacts; len(l) != 0 {
+		t.Errorf("%+v", l)
+	}
+	meet(t, alice, bob) // the name is free again
+	if l := bob.exec("/contacts", "contactsList").Contacts; len(l) != 1 || l[0].LocalDisplayName != "alice" {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestProfileChangeReachesContacts(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
+	meet(t, alice, bob)
+	r := alice.exec(`/_profile 1 {"displayName":"alicia","fullName":"Alicia"}`, "userProfileUpdated")
+	if r.UpdateSummary.UpdateSuccesses != 1 {
+		t.Errorf("%+v", r.UpdateSummary)
+	}
+	up := bob.event("contactUpdated")
+	if up.FromContact.LocalDisplayName != "alice" || up.ToContact.LocalDisplayName != "alicia" || up.ToContact.Profile.FullName != "Alicia" {
+		t.Errorf("%+v", up.ToContact)
+	}
+	bob.exec("@alicia hi", "newChatItems")
+}
+
+func TestSameNames(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob, other := newPerson(t, relay, "alice"), newPerson(t, relay, "bob"), newPerson(t, relay, "alice")
+	meet(t, bob, alice)
+	meet(t, bob, other)
+	var list api.ContactsResult
+	bob.call("contacts", nil, &list)
+	if len(list.Contacts) != 2 || list.Contacts[0].Name != "alice" || list.Contacts[1].Name != "alice_1" {
+		t.Errorf("%+v", list)
+	}
+	bob.call("send", api.SendParams{To: api.ChatTo{Name: "alice_1"}, Text: "to the other"}, nil)
+	if r := other.recv(nil, true); r.Messages[0].Text != "to the other" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestOddMessages lets a peer send what is no good chat message: none stops
+// the connection.
+func TestOddMessages(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
+	var raw chat.Agent
+	alice.halt()
+	alice.wrap = func(a chat.Agent) chat.Agent { raw = a; return a }
+	alice.start()
+	var conn agent.ConnID
+	alice.mu.Lock()
+	alice.hook = func(id agent.ConnID, _ agent.Event) error { conn = id; return nil }
+	alice.mu.Unlock()
+	meet(t, alice, bob)
+	for _, body := range []string{
+		"", "x", "{", "[]", "X\x01\x31\x00\x00", "F\x00\x00\x00\x01abc", `{"event":"x.msg.new","params":{}}`,
+		`{"event":"x.msg.new","params":{"content":{"type":"text"}}}`, `{"event":"x.msg.update","params":{}}`,
+		`{"event":"x.info","params":{"profile":{"displayName":""}}}`, `{"event":"x.later","params":{"a":[]}}`,
+		`{"v":"90-99","event":"x.ok","params":{}}`, `{"event":"x.grp.inv","params":{}}`,
+		`[{"event":"x.msg.new","msgId":"MQ==","params":{"content":{"type":"text","text":"first"}}},{},{"event":"x.msg.new","msgId":"Mg==","params":{"content":{"type":"poll","text":"second","more":1}}}]`,
+		`{"event":"x.msg.new","msgId":"MQ==","params":{"content":{"type":"text","text":"first again"}}}`,
+		`{"event":"x.msg.del","params":{"msgId":"Mw=="}}`,
+		`{"event":"x.msg.update","msgId":"NA==","params":{"msgId":"NQ==","content":{"type":"text","text":"third"}}}`,
+	} {
+		if _, err := raw.Send(ctxFor(t), conn, agent.Outgoing{Body: []byte(body)}); err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+	}
+	alice.call("send", api.SendParams{To: api.ChatTo{Name: "bob"}, Text: "end", Wait: "delivered"}, nil)
+	var got []string
+	for _, m := range bob.recv(nil, false).Messages {
+		got = append(got, m.Text+" "+m.MsgType)
+	}
+	if want := "first ,second poll,third ,end "; strings.Join(got, ",") != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestConsumers(t *testing.T) {
+	relay := smptest.Start(t)
+	alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
+	meet(t, alice, bob)
+	last, err := alice.LastSeq(ctxFor(t))
+	if err != nil || last == 0 {
+		t.Fatalf("%d, %v", last, err)
+	}
+	alice.call("ack", api.AckParams{Consumer: "c", Seq: 2}, nil)
+	alice.call("ack", api.AckParams{Consumer: "c", Seq: 1}, nil)
+	if seq, err := alice.Cursor(ctxFor(t), "c"); err != nil || seq != 2 {
+		t.Errorf("cursor %d, %v", seq, err)
+	}
+	for range 2 { // every consumer sees everything
+		events, err := alice.NextEvents(ctxFor(t), 0, 1000)
+		if err != nil || len(events) < 3 || events[0].Seq != 1 {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+	}
+}
+
+// TestConnectGoesOnAfterCrash ends the program inside Join, before and after
+// the agent has taken the link.
+func TestConnectGoesOnAfterCrash(t *testing.T) {
+	for _, mode := range []string{"before", "after"} {
+		t.Run(mode, func(t *testing.T) {
+			relay := smptest.Start(t)
+			alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
+			link := alice.exec("/c", "invitation").ConnLinkInvitation.ConnFullLink
+			bob.halt()
+			f := &faulty{mode: mode}
+			bob.wrap = func(a chat.Agent) chat.Agent { f.Agent = a; return f }
+			bob.start()
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("no crash")
+					}
+				}()
+				bob.exec("/c "+link, "sentConfirmation")
+			}()
+			bob.halt()
+			f.mode = ""
+			bob.start()
+			bob.event("contactConnected")
+			alice.event("contactConnected")
+		})
 	}
 }
