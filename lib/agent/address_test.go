@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
@@ -52,5 +53,37 @@ func TestAddress(t *testing.T) {
 	}
 	if err := alice.Accept(t.Context(), agent.NewConnID(), addr, req.ID, nil, agent.JoinOptions{}); !errors.Is(err, agent.ErrNotFound) {
 		t.Errorf("accepted after it was rejected: %v", err)
+	}
+}
+
+func TestSwitch(t *testing.T) {
+	first, second := smptest.Start(t), smptest.Start(t)
+	p := &pair{alice: party(t, "alice", nil, first), bob: party(t, "bob", nil, second)}
+	p.connect(t, agent.InviteOptions{PQ: true})
+	p.talk(t, 0, 3)
+	p.alice.AddServer(second.Addr.String())
+	p.alice.Restart()
+	if err := p.alice.Switch(t.Context(), p.toBob); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.alice.Switch(t.Context(), p.toBob); !errors.Is(err, agent.ErrState) {
+		t.Errorf("again: %v", err)
+	}
+	p.send(t, 3, 20)
+	var phases []agent.SwitchPhase
+	for _, s := range agenttest.Wait[agent.Switched](t, p.alice.Client, p.toBob, 4) {
+		phases = append(phases, s.Phase)
+	}
+	want := []agent.SwitchPhase{agent.SwitchStarted, agent.SwitchConfirmed, agent.SwitchSecured, agent.SwitchCompleted}
+	if !slices.Equal(phases, want) {
+		t.Errorf("phases %v", phases)
+	}
+	p.check(t, 23)
+	first.Stop() // nobody needs it any more
+	p.bob.Restart()
+	p.talk(t, 23, 3)
+	i, err := p.alice.Connection(t.Context(), p.toBob)
+	if err != nil || !slices.Equal(i.RcvServers, []string{second.Addr.String()}) {
+		t.Errorf("receiving on %v: %v", i.RcvServers, err)
 	}
 }

@@ -19,9 +19,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open keeps a party in a file of the test's directory.
 func open(path string) func(testing.TB) (agent.Store, func() error) {
+	return openWith(path, store.Options{Synchronous: store.Normal})
+}
+
+func openWith(path string, o store.Options) func(testing.TB) (agent.Store, func() error) {
 	return func(t testing.TB) (agent.Store, func() error) {
 		t.Helper()
-		db, err := store.Open(t.Context(), path, store.Options{Synchronous: store.Normal})
+		db, err := store.Open(t.Context(), path, o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,6 +116,9 @@ type Manager interface {
 	// SyncRatchet begins a new ratchet after [RatchetSync] said that it is
 	// allowed or required; force does so in any state.
 	SyncRatchet(ctx context.Context, id ConnID, force bool) error
+	// Switch moves our receiving queue to another relay of the configuration,
+	// or to a new queue on the same; [Switched] tells how it goes.
+	Switch(ctx context.Context, id ConnID) error
 	// Delete ends a connection: its queues are deleted on the relays, now or
 	// when they can be reached; [Deleted] follows.
 	Delete(ctx context.Context, id ConnID) error

@@ -22,6 +22,9 @@ const (
 	commandAllow   CommandKind = "allow"   // secure both queues, confirm
 	commandSecure  CommandKind = "secure"  // secure our queue, say HELLO
 	commandDelete  CommandKind = "delete"  // delete a connection's queues
+	commandQAdd    CommandKind = "qadd"    // make a queue to move to
+	commandQSecure CommandKind = "qsecure" // secure it
+	commandQDelete CommandKind = "qdelete" // delete the queue that we moved from
 )
 
 // joinData is what a join or a request remembers.
@@ -97,12 +100,28 @@ func (a *Agent) do(ctx context.Context, c *StoredCommand) (until string, err err
 		return a.doSecure(ctx, t, c)
 	case commandDelete:
 		return a.doDelete(ctx, t, c)
+	case commandQAdd:
+		return a.doQueueAdd(ctx, t, c)
+	case commandQSecure:
+		return a.doQueueSecure(ctx, t, c)
+	case commandQDelete:
+		return a.doQueueDelete(ctx, t, c)
 	}
 	return "", permanent(CodeInternal, fmt.Sprintf("unknown step %q in the store", c.Kind))
 }
 
 func (a *Agent) commandFailed(ctx context.Context, c *StoredCommand, e *Error) error {
 	return a.change(ctx, c.Conn, func(t *turn) error {
+		switch q := t.rcvQueue(c.Queue); {
+		case q == nil:
+		case c.Kind == commandQAdd:
+			q.Switch = "" // may be tried again
+			t.put(q)
+		case c.Kind == commandQSecure && t.rcvQueue(q.Replaces) != nil:
+			old := t.rcvQueue(q.Replaces)
+			old.Switch = ""
+			t.put(old)
+		}
 		t.fail(e)
 		t.done(c)
 		return nil
@@ -317,7 +336,7 @@ func (a *Agent) doSecure(ctx context.Context, t *turn, c *StoredCommand) (until 
 // what is still to be sent, and says goodbye.
 func (a *Agent) doDelete(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
 	for _, q := range t.rcv {
-		if err := a.deleteQueue(ctx, q); err != nil {
+		if err := a.deleteQueue(ctx, q, c); err != nil {
 			return q.Server, err
 		}
 	}
@@ -343,13 +362,14 @@ func (a *Agent) doDelete(ctx context.Context, t *turn, c *StoredCommand) (until 
 }
 
 // deleteQueue deletes a queue on its relay and then here. That the relay does
-// not know it is as good.
-func (a *Agent) deleteQueue(ctx context.Context, q *RcvQueue) error {
+// not know it is as good, and so is that it was away for longer than messages
+// are tried.
+func (a *Agent) deleteQueue(ctx context.Context, q *RcvQueue, c *StoredCommand) error {
 	s, err := a.relays.get(ctx, q.Server)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.Delete(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey})
 	}
-	if err := s.Delete(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}); err != nil && temporary(err) {
+	if err != nil && temporary(err) && a.cfg.Now().Sub(c.CreatedAt) < a.cfg.Timing.SendFor {
 		return err
 	}
 	a.relays.forget(q.Server, q.RcvID)

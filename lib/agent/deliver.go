@@ -177,6 +177,10 @@ func (t *turn) endDelivery(q *SndQueue, d *Delivery) {
 // undeliverable gives a message up.
 func (a *Agent) undeliverable(ctx context.Context, q *SndQueue, d *Delivery, e *Error) error {
 	return a.change(ctx, d.Conn, func(t *turn) error {
+		if q.Replaces != 0 && e.Code != CodeExpired && t.switchBack(q) {
+			t.emit(ConnError{Err: e})
+			return nil
+		}
 		switch d.Kind {
 		case KindUser:
 			t.emit(SendError{MsgID: d.ID, Err: e})

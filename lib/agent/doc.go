@@ -35,6 +35,10 @@
 // is its inviter from then on. A phase may also become failed, with a fatal
 // [ConnError], or deleted.
 //
+// Once connected, either side may move the queue that it receives from
+// ([Agent.Switch]: QADD, QKEY, QUSE, QTEST) and begin a new ratchet
+// ([Agent.SyncRatchet]).
+//
 // # What is on disk when
 //
 // Every change of a connection is made under its lock and in one transaction:

@@ -150,7 +150,7 @@ func (t *turn) control(q *RcvQueue, wasActive bool, before *ratchet.State, at ti
 	case envelope.QAdd:
 		return t.queueAdd(m)
 	case envelope.QKey:
-		return t.keepRatchet(CodeProtocol, errors.New("QKEY without a switch"))
+		return t.queueKey(m)
 	case envelope.QUse:
 		return t.queueUse(m)
 	}

@@ -279,6 +279,7 @@ func (t *turn) encrypted(q *RcvQueue, id smp.MsgID, body smp.RcvBody, m envelope
 	if !ok {
 		return false, t.keepRatchet(CodeProtocol, errors.New("not an agent message"))
 	}
+	t.switchReceived(q)
 	hash := sha256.Sum256(d.Plain)
 	r := &ReceivedMessage{Conn: t.ID, SenderID: msg.ID, Hash: hash[:], EncHash: encHash[:], ReceivedAt: t.a.cfg.Now()}
 	_, r.User = msg.Message.(envelope.AMsg)

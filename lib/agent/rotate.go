@@ -6,13 +6,20 @@ import (
 	"fmt"
 
 	"github.com/simplexkit/simplexkit/lib/agent/envelope"
-	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
+	"github.com/simplexkit/simplexkit/lib/crypto/box"
+	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
-// The states of a sending queue whose recipient moves it.
+// The states of a queue that is being replaced. A sending queue is moved by
+// its recipient, a receiving one by us.
 const (
-	switchKey  SwitchState = "qkey"  // our key for the new queue is on its way
-	switchTest SwitchState = "qtest" // the new queue is in use
+	switchKey  SwitchState = "qkey"  // sending: our key for the new queue is on its way
+	switchTest SwitchState = "qtest" // sending: the new queue is in use
+
+	switchWanted SwitchState = "started" // receiving: the new queue is to be made
+	switchAdd    SwitchState = "qadd"    // receiving: it is offered
+	switchUse    SwitchState = "quse"    // receiving: it is secured, the other party told
+	switchDone   SwitchState = "done"    // receiving: a message came on it
 )
 
 // queueAdd: the other party offers a queue to move to; we answer with our
@@ -55,7 +62,8 @@ func (t *turn) queueAdd(m envelope.QAdd) error {
 }
 
 // queueUse: the new queue is secured. What waits for the old one goes to both,
-// in order, so that a relay that is gone holds nothing back.
+// and all after it to the new one, so that a relay that is gone holds nothing
+// back and the order stays; the recipient knows what it gets twice.
 func (t *turn) queueUse(m envelope.QUse) error {
 	q := t.sndByAddr(m.Queues[0].Queue)
 	if q == nil || q.Replaces == 0 {
@@ -85,77 +93,158 @@ func (t *turn) switchedSnd(q *SndQueue) {
 	t.emit(Switched{Phase: SwitchCompleted})
 }
 
-// ratchetKey: the other party wants a new ratchet, or answers that we do.
-// agent: EREADY message
-func (t *turn) ratchetKey(v envelope.RatchetKey) error {
-	if t.Phase != PhaseConnected {
-		return faulty(CodeProtocol, "ratchet key before the connection")
+// switchBack gives a switch up because the new queue refuses our messages:
+// what waited for it goes to the old one.
+func (t *turn) switchBack(q *SndQueue) bool {
+	old := t.sndQueue(q.Replaces)
+	if old == nil {
+		return false
 	}
-	if !t.a.cfg.Versions.E2E.Contains(v.E2E.Version) {
-		return faulty(CodeVersion, "ratchet version %d", v.E2E.Version)
-	}
-	hash, seen := v.E2E.Hash(), false
-	err := t.a.cfg.Store.View(t.ctx, func(tx Tx) (err error) {
-		seen, err = tx.SeenKeys(t.ID, hash[:])
-		return err
-	})
-	if err != nil || seen {
-		return err
-	}
-	t.write(func(tx Tx) error { return tx.AddKeys(t.ID, hash[:]) })
-	var own *ratchet.Private
-	switch t.Sync {
-	case SyncStarted:
-		own, err = t.agreementKeys()
-	case SyncAgreed:
-		t.Sync = SyncRequired
-		t.emit(RatchetSync{State: SyncRequired, Err: &Error{Code: CodeDecrypt, Detail: "new keys while the ratchet is replaced"}})
-		return nil
-	default:
-		if own, err = ratchet.GenerateRcv(v.E2E.Version, ratchet.PQSupport(t.PQ)); err == nil {
-			err = t.sendRatchetKey(own)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	defer own.Wipe()
-	st, sends, err := ratchet.InitSync(own, v.E2E, ratchet.PQSupport(t.PQ), t.a.cfg.Versions.E2E.Max)
-	if err != nil {
-		return faulty(CodeDecrypt, "%v", err)
-	}
-	t.saveRatchet(st)
-	t.write(func(tx Tx) error { return errors.Join(tx.DeleteSkipped(t.ID), tx.PutAgreementKeys(t.ID, nil)) })
-	t.Sync = SyncAgreed
-	t.emit(RatchetSync{State: SyncAgreed})
-	if sends {
-		_, err = t.send(outgoing{kind: KindReady, msg: envelope.Ready{LastID: t.RcvID}, notify: true})
-	}
-	return err
+	old.Switch = ""
+	t.putSnd(old)
+	t.write(func(tx Tx) error { return errors.Join(tx.CopyDeliveries(q.Row, old.Row), tx.DeleteSndQueue(q.Row)) })
+	t.then(func() { t.a.kickDelivery(t.ID, old.Row) })
+	return true
 }
 
-// sendRatchetKey queues our parameters for a new ratchet.
-func (t *turn) sendRatchetKey(own *ratchet.Private) error {
-	plain := envelope.AppendPlain(nil, envelope.RatchetInfo{})
-	body := envelope.Append(nil, envelope.RatchetKey{Version: t.a.cfg.Versions.Agent.Max, E2E: own.Params(), Info: plain})
-	_, err := t.queue(outgoing{kind: KindRatchetKey, notify: true}, plain, body)
-	return err
-}
-
-// SyncRatchet implements [API].
-func (a *Agent) SyncRatchet(ctx context.Context, id ConnID, force bool) error {
+// Switch implements [API]. agent: Rotating messaging queue
+func (a *Agent) Switch(ctx context.Context, id ConnID) error {
 	return a.change(ctx, id, func(t *turn) error {
-		ok := force || t.Sync == SyncAllowed || t.Sync == SyncRequired
-		if t.Phase != PhaseConnected || t.Version < VersionRatchetSync || !ok {
-			return fmt.Errorf("%w: the ratchet is %s", ErrState, t.Sync)
+		if t.Phase != PhaseConnected || t.sendProhibited() {
+			return fmt.Errorf("%w: %s, the ratchet is %s", ErrState, t.Phase, t.Sync)
 		}
-		own, err := ratchet.GenerateRcv(a.cfg.Versions.E2E.Max, ratchet.PQSupport(t.PQ))
+		for _, q := range t.rcv {
+			if q.Switch != "" {
+				return fmt.Errorf("%w: the queue is moving", ErrState)
+			}
+		}
+		q := t.primaryRcv()
+		q.Switch = switchWanted
+		t.put(q)
+		t.command(commandQAdd, q.Row, nil)
+		return nil
+	})
+}
+
+// doQueueAdd makes the new queue and offers it.
+func (a *Agent) doQueueAdd(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
+	old := t.rcvQueue(c.Queue)
+	if old == nil {
+		return "", ErrNotFound
+	}
+	server, err := a.chooseServer("", old.Server)
+	if err != nil {
+		return "", err
+	}
+	s, q, err := a.createQueue(ctx, server, smp.Messaging)
+	if err != nil {
+		return server.ServerAddr.String(), err
+	}
+	info, err := queueInfo(q, server.ServerAddr)
+	if err != nil {
+		return "", permanent(CodeInternal, err.Error())
+	}
+	return "", a.change(ctx, c.Conn, func(t *turn) error {
+		t.done(c)
+		old := t.rcvQueue(c.Queue)
+		if old == nil || old.Switch != switchWanted || t.sendProhibited() {
+			return nil
+		}
+		addr, err := rcvAddr(old)
 		if err != nil {
 			return err
 		}
-		t.putAgreementKeys(own)
-		t.Sync = SyncStarted
-		t.emit(RatchetSync{State: SyncStarted})
-		return t.sendRatchetKey(own)
+		q.Conn, q.Replaces, old.Switch = t.ID, old.Row, switchAdd
+		t.put(q)
+		t.put(old)
+		t.emit(Switched{Receiving: true, Phase: SwitchStarted})
+		t.then(func() { a.relays.subscribe(q, s) })
+		_, err = t.send(outgoing{kind: KindQAdd, msg: envelope.QAdd{
+			Queues: []envelope.NewQueue{{Queue: info.URI(a.cfg.Versions.Client), Replaces: &addr}},
+		}})
+		return err
+	})
+}
+
+// queueKey: the other party gives its key for the queue that we offered.
+func (t *turn) queueKey(m envelope.QKey) error {
+	info := m.Queues[0].Queue
+	q := t.rcvByAddr(info.Server, info.SenderID)
+	if q == nil || q.Replaces == 0 || q.Status != QueueNew {
+		return t.keepRatchet(CodeProtocol, errors.New("QKEY for a wrong queue"))
+	}
+	if old := t.rcvQueue(q.Replaces); old == nil || old.Switch != switchAdd {
+		return t.keepRatchet(CodeProtocol, errors.New("QKEY not expected"))
+	}
+	if !t.a.cfg.Versions.Client.Contains(info.Version) {
+		return t.keepRatchet(CodeVersion, fmt.Errorf("QKEY of client version %d", info.Version))
+	}
+	own, err := q.e2eKey()
+	if err != nil {
+		return err
+	}
+	k, err := box.SharedKey(info.DHKey, own)
+	if err != nil {
+		return t.keepRatchet(CodeProtocol, err)
+	}
+	q.E2ESecret, q.Version, q.Status = k.Raw(), min(q.Version, info.Version), QueueConfirmed
+	t.put(q)
+	t.command(commandQSecure, q.Row, m.Queues[0].Key.AppendSPKI(nil))
+	t.emit(Switched{Receiving: true, Phase: SwitchConfirmed})
+	return nil
+}
+
+// doQueueSecure secures the new queue and lets the other party use it.
+func (a *Agent) doQueueSecure(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
+	q := t.rcvQueue(c.Queue)
+	if q == nil {
+		return "", ErrNotFound
+	}
+	if err := a.secure(ctx, q, c.Data); err != nil {
+		return q.Server, err
+	}
+	return "", a.change(ctx, c.Conn, func(t *turn) error {
+		t.done(c)
+		q := t.rcvQueue(c.Queue)
+		if q == nil || t.rcvQueue(q.Replaces) == nil {
+			return nil
+		}
+		old := t.rcvQueue(q.Replaces)
+		old.Switch = switchUse
+		t.put(old)
+		t.emit(Switched{Receiving: true, Phase: SwitchSecured})
+		addr, err := rcvAddr(q)
+		if err != nil {
+			return err
+		}
+		_, err = t.send(outgoing{kind: KindQUse, msg: envelope.QUse{Queues: []envelope.ReadyQueue{{Queue: addr, Primary: true}}}})
+		return err
+	})
+}
+
+// switchReceived: a message came on a queue; if it is a new one, the old one
+// is not needed any more.
+func (t *turn) switchReceived(q *RcvQueue) {
+	old := t.rcvQueue(q.Replaces)
+	if old == nil || old.Switch != switchUse {
+		return
+	}
+	q.Primary, q.Replaces = true, 0
+	old.Primary, old.Switch = false, switchDone
+	t.put(old)
+	t.command(commandQDelete, old.Row, nil)
+}
+
+// doQueueDelete deletes the old queue.
+func (a *Agent) doQueueDelete(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
+	if q := t.rcvQueue(c.Queue); q != nil {
+		if err := a.deleteQueue(ctx, q, c); err != nil {
+			return q.Server, err
+		}
+	}
+	return "", a.change(ctx, c.Conn, func(t *turn) error {
+		t.emit(Switched{Receiving: true, Phase: SwitchCompleted})
+		t.done(c)
+		return nil
 	})
 }

@@ -16,7 +16,7 @@ type outgoing struct {
 	msg    envelope.AMessage
 	notify bool
 	key    string
-	only   *SndQueue // nil: all queues in use
+	only   *SndQueue // nil: the queue in use
 }
 
 // sendProhibited tells whether the ratchet is being replaced.
@@ -80,11 +80,11 @@ func (t *turn) encrypt(plain []byte, size int, pq ratchet.PQSwitch) ([]byte, err
 
 // queue gives a message its numbers and writes it for the queues.
 func (t *turn) queue(o outgoing, plain, body []byte) (msgID int64, err error) {
-	queues := t.sndInUse()
+	q := t.sndInUse()
 	if o.only != nil {
-		queues = []*SndQueue{o.only}
+		q = o.only
 	}
-	if len(queues) == 0 {
+	if q == nil {
 		return 0, fmt.Errorf("%w: no queue to send to", ErrState)
 	}
 	h := sha256.Sum256(plain)
@@ -95,35 +95,21 @@ func (t *turn) queue(o outgoing, plain, body []byte) (msgID int64, err error) {
 		Conn: t.ID, ID: t.LastMsgID, SndID: t.SndID, Kind: o.kind, Notify: o.notify, Hash: h[:], Body: body,
 		PQ: t.Encrypted, Key: o.key, CreatedAt: t.a.cfg.Now(),
 	}
-	t.write(func(tx Tx) error {
-		var rows []int64
-		for _, q := range queues {
-			rows = append(rows, q.Row)
-		}
-		return tx.PutSent(m, rows...)
-	})
-	t.then(func() {
-		for _, q := range queues {
-			t.a.kickDelivery(t.ID, q.Row)
-		}
-	})
+	t.write(func(tx Tx) error { return tx.PutSent(m, q.Row) })
+	t.then(func() { t.a.kickDelivery(t.ID, q.Row) })
 	return m.ID, nil
 }
 
-// sndInUse are the queues that a message goes to: the primary one, and during
-// a switch those that are secured.
-func (t *turn) sndInUse() []*SndQueue {
+// sndInUse is the queue that a message goes to: the primary one or, once it
+// is secured, the one that replaces it. nil before there is one.
+func (t *turn) sndInUse() *SndQueue {
 	first := t.primarySnd()
-	if first == nil {
-		return nil
-	}
-	out := []*SndQueue{first}
 	for _, q := range t.snd {
-		if q != first && (q.Status == QueueSecured || q.Status == QueueActive) {
-			out = append(out, q)
+		if first != nil && q.Replaces == first.Row && q.Status == QueueSecured {
+			return q
 		}
 	}
-	return out
+	return first
 }
 
 // Send implements [API].

@@ -15,7 +15,7 @@ import (
 )
 
 // Timeout is how long tests wait for something that should come at once.
-const Timeout = 20 * time.Second
+const Timeout = 60 * time.Second
 
 // Timing is quick: for relays on the loopback interface.
 var Timing = agent.Timing{
@@ -191,6 +191,9 @@ func Start(t testing.TB, cfg Config) *Party {
 	p.Restart()
 	return p
 }
+
+// AddServer adds a relay to the configuration of the next start.
+func (p *Party) AddServer(s string) { p.cfg.Servers = append(p.cfg.Servers, s) }
 
 // Stop ends the agent and closes its store. It may be called again.
 func (p *Party) Stop() {
