@@ -131,7 +131,8 @@ func (c *Core) resumeConns(ctx context.Context) error {
 				return err
 			}
 			for _, cn := range conns {
-				if cn.Status != ConnJoined && (cn.Status != ConnNew || cn.Link != nil) {
+				_, ours := c.made.Load(cn.AgentID)
+				if ours || cn.Status != ConnJoined && (cn.Status != ConnNew || cn.Link != nil) {
 					continue
 				}
 				lost = append(lost, cn)
@@ -173,7 +174,9 @@ func (w *work) userFor(id api.UserID) (*User, error) {
 }
 
 func (w *work) newConn(u *User, status string, initiated bool) *Conn {
-	return &Conn{UserID: u.ID, AgentID: agent.NewConnID(), Status: status, Initiated: initiated,
+	id := agent.NewConnID()
+	w.c.made.Store(id, true)
+	return &Conn{UserID: u.ID, AgentID: id, Status: status, Initiated: initiated,
 		Version: 1, Peer: apiRange, PQSupport: w.c.cfg.PQ, CreatedAt: w.now, UpdatedAt: w.now}
 }
 

@@ -59,6 +59,10 @@ type Core struct {
 	// other lock is taken under it.
 	sending sync.Map
 
+	// made has the agent.ConnID of every connection made by this Core: what is
+	// unfinished of them is under way, not left by an earlier run.
+	made sync.Map
+
 	mu     sync.Mutex
 	connUp map[agent.ConnID]bool // guarded by mu; whether its relay is up
 }
