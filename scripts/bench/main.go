@@ -65,9 +65,9 @@ type options struct {
 	long  bool
 	// patience is until when noisy rows are measured again.
 	patience time.Time
-	bin   string
-	only  *regexp.Regexp
-	dir   string
+	bin      string
+	only     *regexp.Regexp
+	dir      string
 }
 
 // rows are all measurements, cheap ones first.
@@ -145,5 +145,5 @@ func (o *options) roundTime(full time.Duration) time.Duration {
 	case o.long:
 		return full
 	}
-	return full / 7
+	return full / 3
 }

@@ -34,7 +34,7 @@ func ratchetRows() []row {
 
 // openRatchet is a conversation in one direction, in one chain.
 func openRatchet(body int) (*sides, error) {
-	alice, bob, err := agreed()
+	alice, bob, err := agreed(false)
 	if err != nil {
 		return nil, err
 	}
@@ -79,20 +79,20 @@ func openRatchet(body int) (*sides, error) {
 }
 
 // agreed are two parties after the first message.
-func agreed() (alice, bob *ratchet.State, err error) {
+func agreed(pq ratchet.PQSupport) (alice, bob *ratchet.State, err error) {
 	version := ratchet.SupportedVersions().Max
-	rcv, err := ratchet.GenerateRcv(version, false)
+	rcv, err := ratchet.GenerateRcv(version, pq)
 	if err != nil {
 		return nil, nil, err
 	}
-	snd, err := ratchet.GenerateSnd(rcv.Params(), false)
+	snd, err := ratchet.GenerateSnd(rcv.Params(), pq)
 	if err != nil {
 		return nil, nil, err
 	}
 	if alice, err = ratchet.InitSnd(snd, rcv.Params(), version); err != nil {
 		return nil, nil, err
 	}
-	if bob, err = ratchet.InitRcv(rcv, snd.Params(), false, version); err != nil {
+	if bob, err = ratchet.InitRcv(rcv, snd.Params(), pq, version); err != nil {
 		return nil, nil, err
 	}
 	alice, first, err := alice.Encrypt([]byte("hello"), shortBody, ratchet.SendOptions{})
