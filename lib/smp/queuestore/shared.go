@@ -11,8 +11,8 @@ type Shared interface {
 	// always before the function of an update that runs after them, so that
 	// this one can rely on what it remembers. It may read from the store but
 	// not update it. After an error, which is that of the next updates too,
-	// it is called again with the same changes. Watch is called before the
-	// store is used, and not again.
+	// it is called again with the same changes. Watch may be called again
+	// while nothing uses the store; the last function counts.
 	Watch(changed func(context.Context, []Change) error)
 	// Run lets the function learn of changes soon, whether there are updates
 	// here or not, until ctx ends.

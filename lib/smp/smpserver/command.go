@@ -60,7 +60,7 @@ func (c *conn) command(g *group, r request) {
 	case smp.NDEL:
 		c.disableNotifications(g, r)
 	case smp.NSUB:
-		c.subscribeNotifications(r)
+		g.claimed(r, queuestore.ByNotifier, func() { c.subscribeNotifications(r) })
 	case smp.PRXY:
 		c.proxySession(r, cmd)
 	case smp.PFWD:

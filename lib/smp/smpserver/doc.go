@@ -32,6 +32,25 @@
 // which a message was sent just now. The number of stored queues costs
 // nothing.
 //
+// # Several relays on one store
+//
+// A store that is [queuestore.Shared] orders the updates of all its relays
+// and lets each know what others did before its next update runs. So these
+// hold whatever the relays do at the same time: messages have one order, a
+// queue takes no more than its quota, and SEND, KEY, OFF, DEL and the like
+// meet the queue as it is. A subscription belongs to the relay with the last
+// SUB; the one before sends END.
+//
+// What is answered from memory may be older by the time that a notification
+// of the store takes, milliseconds as a rule: LGET, QUE, the check of a
+// recipient's key, and the owner of a subscription. Therefore, between SUB at
+// one relay and END at another, both may deliver the same message. It has the
+// same ID, each connection still gets one message at a time and in order, and
+// none is lost. GET is not exclusive, nor is it with one relay. Notifications
+// that wait for a notification server are in the memory of the relay that
+// took the message, besides the one where the server is subscribed; it may
+// get one again after NSUB at another relay.
+//
 // smp: Simplex Messaging Protocol, all sections on router behaviour;
 // simplex-messaging Appendix A.
 package smpserver

@@ -43,9 +43,9 @@ type scnQueue struct {
 	ntfs []smp.NotifierID
 }
 
-func newScenario(t *testing.T) *scenario {
+func newScenario(t *testing.T, opts ...smptest.Option) *scenario {
 	return &scenario{
-		t: t, relay: smptest.Start(t),
+		t: t, relay: smptest.Start(t, opts...),
 		conns: map[string]*smptest.Conn{}, queues: map[string]*scnQueue{}, others: map[string]key.Private{},
 		link: smp.LinkID(smptest.NewCorrID()), link2: smp.LinkID(smptest.NewCorrID()),
 		unknown: smp.EntityID(smptest.NewCorrID()),

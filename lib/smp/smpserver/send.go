@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 )
@@ -16,17 +17,27 @@ func (c *conn) subscribeAs(g *group, r request) {
 		id = c.service.ServiceID
 	}
 	if c.s.table.record(r.q).ServiceID == id {
-		c.subscribe(r, id)
+		g.claimed(r, queuestore.ByRecipient, func() { c.subscribe(r, id) })
 		return
 	}
-	ch := &change{edit: func(_ queuestore.Tx, rec *queuestore.Queue) *smp.Error {
-		rec.ServiceID = id
-		return nil
-	}}
+	cl := c.claim(queuestore.ByRecipient, r.EntityID)
+	ch := &change{
+		edit: func(_ queuestore.Tx, rec *queuestore.Queue) *smp.Error {
+			rec.ServiceID = id
+			return nil
+		},
+		then: func(tx queuestore.Tx, _ *queuestore.Queue) error { return cl.apply(tx) },
+	}
 	g.change(r, ch, func() smp.Message {
 		c.subscribe(r, id)
+		cl.subscribed(c)
 		return nil
 	})
+	last := &g.steps[len(g.steps)-1]
+	last.failed = func() {
+		ch.failed(c.s)
+		cl.failed()
+	}
 }
 
 // subscribe is SUB: the answer, and then the first message as an event.
@@ -110,7 +121,9 @@ func (c *conn) acknowledge(r request, cmd smp.ACK) {
 // removeLocked forgets the first message.
 func (q *queue) removeLocked(seq queuestore.Seq) {
 	q.gone = seq
-	q.size--
+	if q.size > 0 { // it is not if another relay has deleted the message
+		q.size--
+	}
 	if q.head != nil && q.head.Seq <= seq {
 		q.head = nil
 	}
@@ -126,9 +139,12 @@ type sending struct {
 	m    *queuestore.Message
 	unlk *change // removes the link of a queue that has come into use
 
-	err    *smp.Error
-	stored bool
-	quota  bool // the marker was stored, m was not
+	senderKey key.Public // that the command was checked with
+
+	err        *smp.Error
+	stored     bool
+	quota      bool // the marker was stored, m was not
+	generation int  // of the queue's size
 }
 
 // sendMessage is SEND. smp: Send message
@@ -143,7 +159,9 @@ func (c *conn) sendMessage(g *group, r request, cmd smp.SEND) {
 	if s.m.Body == nil {
 		s.m.Body = []byte{}
 	}
-	if rec := c.s.table.record(r.q); rec.LinkID != "" && isSecuredMessaging(rec) {
+	rec := c.s.table.record(r.q)
+	s.senderKey = rec.SenderKey
+	if rec.LinkID != "" && isSecuredMessaging(rec) {
 		s.unlk = &change{q: r.q, edit: removeLink}
 	}
 	g.add(step{req: r, apply: s.apply, after: s.committed, failed: s.failed})
@@ -187,7 +205,7 @@ func (s *sending) reserve() bool {
 	defer t.mu.Unlock()
 	q := s.r.q
 	switch {
-	case q.dead || q.rec.Status == queuestore.Off:
+	case q.dead || q.rec.Status == queuestore.Off || q.rec.SenderKey != s.senderKey:
 		s.err = smp.ErrAuth
 		return false
 	case q.rec.Status == queuestore.Blocked:
@@ -202,7 +220,7 @@ func (s *sending) reserve() bool {
 		s.m.Quota, s.m.Notify, s.m.Body = true, false, []byte{}
 	}
 	q.size++
-	s.stored = true
+	s.stored, s.generation = true, q.generation
 	return true
 }
 
@@ -237,7 +255,7 @@ func (s *sending) committed() smp.Message {
 func (s *sending) failed() {
 	t := s.c.s.table
 	t.mu.Lock()
-	if q := s.r.q; s.stored {
+	if q := s.r.q; s.stored && s.generation == q.generation {
 		q.size--
 		if q.head == s.m {
 			q.head = nil

@@ -49,6 +49,9 @@ func New(cfg Config) (*Server, error) {
 	s.acks.init(s.table)
 	s.ntfs.init()
 	s.work, s.stop = context.WithCancel(context.Background())
+	if shared, ok := cfg.Store.(queuestore.Shared); ok {
+		shared.Watch(s.learn)
+	}
 	if err := s.SetCredential(cfg.Credential); err != nil {
 		return nil, err
 	}
@@ -97,6 +100,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	background.Go(func() { s.flushAcks(bg) })
 	background.Go(func() { s.expireMessages(bg) })
 	background.Go(func() { s.closeIdle(bg) })
+	if shared, ok := s.cfg.Store.(queuestore.Shared); ok {
+		background.Go(func() {
+			if err := shared.Run(bg); err != nil {
+				s.cfg.Logger.Error("following other relays on the store", "err", err)
+			}
+		})
+	}
 	unblock := context.AfterFunc(ctx, func() { _ = l.Close() })
 
 	err := s.accept(ctx, l)

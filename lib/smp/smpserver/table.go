@@ -25,6 +25,9 @@ type queue struct {
 	head  *queuestore.Message
 	ready bool
 
+	// generation counts how often size was read from the store anew.
+	generation int
+
 	pins int    // users; not evicted above zero
 	used uint64 // tick of the last use
 }
@@ -64,6 +67,10 @@ type table struct {
 	nsubs  map[smp.NotifierID]*sub
 	tick   uint64
 	loads  map[uint64]struct{} // ticks at which loads under way began
+
+	// Of stores that other relays use too.
+	claims  map[queuestore.Ref][]*claim // subscriptions to be
+	foreign uint64                      // how often others have changed something
 }
 
 func newTable(s queuestore.Store, max int) *table {
@@ -73,6 +80,7 @@ func newTable(s queuestore.Store, max int) *table {
 		subs:   map[smp.RecipientID]*sub{},
 		nsubs:  map[smp.NotifierID]*sub{},
 		loads:  map[uint64]struct{}{},
+		claims: map[queuestore.Ref][]*claim{},
 	}
 }
 
@@ -112,7 +120,7 @@ func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, erro
 		}
 		missing, at = append(missing, r), append(at, i)
 	}
-	load := t.beginLoadLocked(len(missing) > 0)
+	load, foreign := t.beginLoadLocked(len(missing) > 0), t.foreign
 	t.mu.Unlock()
 	if len(missing) == 0 {
 		return out, nil
@@ -120,6 +128,13 @@ func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, erro
 	entries, err := t.store.Lookup(ctx, missing...)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for err == nil && t.foreign != foreign {
+		// What was found may be older than a change by another relay.
+		foreign = t.foreign
+		t.mu.Unlock()
+		entries, err = t.store.Lookup(ctx, missing...)
+		t.mu.Lock()
+	}
 	delete(t.loads, load)
 	if err != nil {
 		for _, q := range out {

@@ -11,6 +11,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/internal/vectors"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smptest"
+	"github.com/simplexkit/simplexkit/lib/store/pgtest"
 )
 
 // observed is a step of a scenario, as it went on the reference's relay.
@@ -30,6 +31,18 @@ type observed struct {
 // NMSG) come at once here; where a scenario waits for them they must have
 // come.
 func TestVectorQueueBehaviour(t *testing.T) {
+	testVectorQueueBehaviour(t, func(*testing.T) []smptest.Option { return nil })
+}
+
+// TestVectorQueueBehaviourPostgres does so with PostgreSQL for the store.
+func TestVectorQueueBehaviourPostgres(t *testing.T) {
+	server := pgtest.Start(t, pgtest.Options{})
+	testVectorQueueBehaviour(t, func(t *testing.T) []smptest.Option {
+		return []smptest.Option{smptest.WithStore(postgres(t, server.NewDatabase(t)))}
+	})
+}
+
+func testVectorQueueBehaviour(t *testing.T, opts func(*testing.T) []smptest.Option) {
 	vectors.Load(t, "smp_queue_behaviour.json").Dispatch(t, map[string]func(*testing.T, vectors.Case){
 		"server_behaviour": func(t *testing.T, c vectors.Case) {
 			var s struct {
@@ -38,7 +51,7 @@ func TestVectorQueueBehaviour(t *testing.T) {
 			}
 			c.Decode(t, &s)
 			t.Log(s.Scenario)
-			w := newScenario(t)
+			w := newScenario(t, opts(t)...)
 			if strings.Contains(s.Scenario, "NEW with link data") {
 				// The IDs had been taken by an earlier run when this was
 				// observed.
