@@ -12,6 +12,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/link"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
@@ -102,14 +103,16 @@ func (a *Agent) fresh(ctx context.Context, id ConnID) error {
 	return err
 }
 
-// createSomewhere tries the relays in turn, or the one that was asked for.
+// createSomewhere tries the relays in turn, or the one that was asked for; a
+// session that turns out to have ended is worth a second attempt.
 func (a *Agent) createSomewhere(ctx context.Context, want string, mode smp.QueueMode) (server smp.AuthServer, s Relay, q *RcvQueue, err error) {
-	for range max(1, len(a.servers)) {
+	for range max(2, len(a.servers)) {
 		if server, err = a.chooseServer(want, ""); err != nil {
 			return server, nil, nil, err
 		}
 		s, q, err = a.createQueue(ctx, server, mode)
-		if err == nil || want != "" || ctx.Err() != nil {
+		one := want != "" || len(a.servers) == 1
+		if err == nil || ctx.Err() != nil || one && !errors.Is(err, smpclient.ErrClosed) {
 			break
 		}
 	}

@@ -76,34 +76,33 @@ func (rs *relays) relay(server string) (*relay, error) {
 	return r, nil
 }
 
-// get returns a session with the relay, connecting if need be.
+// get returns a session with the relay, connecting if need be. The error is
+// that of the first attempt that fails, or the context's.
 func (rs *relays) get(ctx context.Context, server string) (Relay, error) {
 	r, err := rs.relay(server)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	if s := r.session; s != nil {
-		r.mu.Unlock()
-		return s, nil
-	}
-	ready := make(chan error, 1)
-	r.waiting = append(r.waiting, ready)
-	r.mu.Unlock()
-	r.signal()
-	select {
-	case err := <-ready:
-		if err != nil {
-			return nil, err
-		}
-		if s := r.current(); s != nil {
+	for {
+		r.mu.Lock()
+		if s := r.session; s != nil {
+			r.mu.Unlock()
 			return s, nil
 		}
-		return nil, errSessionEnded
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-rs.ctx.Done():
-		return nil, ErrClosed
+		ready := make(chan error, 1)
+		r.waiting = append(r.waiting, ready)
+		r.mu.Unlock()
+		r.signal()
+		select {
+		case err := <-ready:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-rs.ctx.Done():
+			return nil, ErrClosed
+		}
 	}
 }
 
@@ -194,6 +193,7 @@ func (r *relay) run(ctx context.Context, addr smp.ServerAddr) {
 				continue // a session that lasted is worth an attempt at once
 			}
 		} else {
+			r.answer(err)
 			r.ended(ctx, err)
 		}
 		delay = nextDelay(delay, t.RetryMin, t.RetryMax)
@@ -348,9 +348,8 @@ func (r *relay) tellUp(ctx context.Context, conns []ConnID) {
 	}
 }
 
-// ended tells who waits, and the client if it has queues here.
+// ended tells the client if it has queues here.
 func (r *relay) ended(ctx context.Context, err error) {
-	r.answer(err)
 	if ctx.Err() != nil {
 		return
 	}
