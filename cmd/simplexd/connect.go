@@ -57,6 +57,11 @@ func (e *env) connect(ctx context.Context, s *session, link string, wait bool) e
 		return exit.Errorf(exit.TempFail, "not connected in time: the other side has not answered").
 			WithHint("the connection goes on while simplexd serve runs; simplexd contacts shows it")
 	}
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Code == api.CodeNotFound {
+		return exit.Errorf(exit.NoUser, "the link has been used already, or withdrawn: %w", err).
+			WithHint("an invitation connects one contact, once; ask for a new one")
+	}
 	if err != nil {
 		return err
 	}
