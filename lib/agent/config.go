@@ -15,7 +15,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/wire"
 )
 
-// The agent versions that change what is sent. agent: Version 7
+// The agent versions that change what is sent.
 const (
 	VersionDuplex      wire.Version = 2 // reply queue in the confirmation
 	VersionRatchetSync wire.Version = 3

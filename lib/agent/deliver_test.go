@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -252,5 +253,32 @@ func TestExpiredMessage(t *testing.T) {
 	errs := agenttest.Wait[agent.SendError](t, p.alice.Client, p.toBob, 2)
 	if !errs[0].Temporary || errs[1].Temporary || errs[1].MsgID != id || errs[1].Err.Code != agent.CodeExpired {
 		t.Errorf("got %+v, %+v", errs[0], errs[1])
+	}
+}
+
+// The client is told that a relay is gone, and that it is back.
+func TestStatus(t *testing.T) {
+	relay := smptest.Start(t)
+	p := connected(t, relay)
+	last := func() agent.Status {
+		all := p.bob.Client.Statuses()
+		if len(all) == 0 {
+			return agent.Status{}
+		}
+		return all[len(all)-1]
+	}
+	relay.Stop()
+	p.bob.Client.WaitFor(t, "news that the relay is down", func() bool {
+		s := last()
+		return !s.Up && s.Err != nil && s.Server == relay.Addr.String() && slices.Contains(s.Conns, p.toAlice)
+	})
+	relay.Restart()
+	p.bob.Client.WaitFor(t, "news that the relay is up", func() bool {
+		s := last()
+		return s.Up && slices.Contains(s.Conns, p.toAlice)
+	})
+	i, err := p.bob.Connection(t.Context(), p.toAlice)
+	if err != nil || !i.Subscribed || i.Status != string(agent.PhaseConnected) || i.Version != 7 {
+		t.Errorf("connection %+v: %v", i, err)
 	}
 }

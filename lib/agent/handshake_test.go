@@ -1,12 +1,14 @@
 package agent_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/agent/agenttest"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/smp/smptest"
 	"github.com/simplexkit/simplexkit/lib/wire"
@@ -194,5 +196,39 @@ func TestLowOrderKey(t *testing.T) {
 	err = a.Join(t.Context(), agent.NewConnID(), withQueueKey(t, link, key.X25519Public{}), nil, agent.JoinOptions{})
 	if !errors.Is(err, agent.ErrLink) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Making an invitation needs a relay; one that is away leaves nothing behind,
+// and of several the next is taken.
+func TestCreateErrors(t *testing.T) {
+	down, up := smptest.Start(t), smptest.Start(t)
+	down.Stop()
+	a, id := party(t, "alice", nil, down), agent.NewConnID()
+	if _, err := a.CreateInvitation(t.Context(), id, agent.InviteOptions{}); err == nil {
+		t.Error("made on a relay that is down")
+	}
+	if _, err := a.Connection(t.Context(), id); !errors.Is(err, agent.ErrNotFound) {
+		t.Errorf("left behind: %v", err)
+	}
+	if _, err := a.CreateInvitation(t.Context(), id, agent.InviteOptions{Server: "no address"}); err == nil {
+		t.Error("made on no address")
+	}
+	a.AddServer(up.Addr.String())
+	a.Restart()
+	if _, err := a.CreateInvitation(t.Context(), id, agent.InviteOptions{}); err != nil {
+		t.Errorf("with a second relay: %v", err)
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	idle, err := agent.New(agent.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := idle.CreateInvitation(late, id, agent.InviteOptions{}); !errors.Is(err, agent.ErrClosed) {
+		t.Errorf("not running: %v", err)
+	}
+	if _, err := agent.New(agent.Config{Servers: []string{"nonsense"}}); !errors.Is(err, smp.ErrAddress) {
+		t.Errorf("bad relay in the configuration: %v", err)
 	}
 }
