@@ -102,6 +102,30 @@ func (k *Key) OpenPadded(n Nonce, sealed []byte) ([]byte, error) {
 	return wire.Unpad(padded)
 }
 
+// OpenPaddedInPlace is OpenPadded within the memory of sealed, which the result
+// aliases. The padding stays sealed: only the message costs its decryption.
+// After an error sealed may have changed.
+func (k *Key) OpenPaddedInPlace(n Nonce, sealed []byte) ([]byte, error) {
+	if len(sealed) < Overhead {
+		return nil, fmt.Errorf("%w: %d bytes", ErrOpen, len(sealed))
+	}
+	s, padded := k.NewStream(n), sealed[Overhead:]
+	_, _ = s.mac.Write(padded) // a MAC never returns an error
+	if err := s.Verify(sealed[:Overhead]); err != nil {
+		return nil, fmt.Errorf("%w: %d bytes", err, len(sealed))
+	}
+	head := min(len(padded), len(s.block)-s.used) // the rest of the first block of key stream
+	s.apply(padded[:head])
+	msg, err := wire.Unpad(padded)
+	if err != nil {
+		return nil, err
+	}
+	if end := 2 + len(msg); end > head {
+		s.apply(padded[head:end])
+	}
+	return msg, nil
+}
+
 // AuthenticatorSize is the length of an X25519 authorization, in bytes.
 const AuthenticatorSize = sha512.Size + Overhead
 

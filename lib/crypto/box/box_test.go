@@ -144,3 +144,41 @@ func shareKeys() func() {
 	priv, pub := key.GenerateX25519(), key.GenerateX25519().Public()
 	return func() { _, _ = box.SharedKey(pub, priv) }
 }
+
+func TestOpenPaddedInPlaceIsOpenPadded(t *testing.T) {
+	k := box.RandomKey()
+	for _, size := range []int{2, 20, 31, 32, 33, 34, 64, 65, 96, 97, 200, 16368} {
+		for _, n := range []int{0, 1, 29, 30, 31, 62, 63, 64, 94, 95, 100, size - 3, size - 2} {
+			if n < 0 || n > size-2 {
+				continue
+			}
+			msg, nonce := bytes.Repeat([]byte{7}, n), box.NewNonce()
+			sealed, err := k.SealPadded(nil, nonce, msg, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damaged := bytes.Clone(sealed)
+			damaged[len(damaged)-1] ^= 1 // padding counts too
+			if _, err := k.OpenPaddedInPlace(nonce, damaged); !errors.Is(err, box.ErrOpen) {
+				t.Errorf("size %d: damaged box: %v", size, err)
+			}
+			got, err := k.OpenPaddedInPlace(nonce, sealed)
+			if err != nil || !bytes.Equal(got, msg) {
+				t.Errorf("size %d, message of %d: %x, %v", size, n, got, err)
+			}
+		}
+	}
+	nonce := box.NewNonce()
+	for name, c := range map[string]struct {
+		sealed []byte
+		want   error
+	}{
+		"short":        {make([]byte, box.Overhead-1), box.ErrOpen},
+		"empty":        {k.Seal(nil, nonce, nil), wire.ErrUnpad},
+		"wrong length": {k.Seal(nil, nonce, []byte{0, 3, 1, 2}), wire.ErrUnpad},
+	} {
+		if _, err := k.OpenPaddedInPlace(nonce, c.sealed); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
