@@ -164,25 +164,17 @@ func (c *Conn) ReadBlock() (Block, error) {
 	return b, nil
 }
 
-func (c *Conn) open(b *Block) error {
-	padded := *b.buf
+func (c *Conn) open(b *Block) (err error) {
 	if c.recv != nil {
-		plain, pool := c.buffer()
 		k, nonce := c.recv.Next()
-		out, err := k.Open((*plain)[:0], nonce, *b.buf)
+		b.payload, err = k.OpenPaddedInPlace(nonce, *b.buf)
 		k.Wipe()
-		b.Release()
-		*b = Block{buf: plain, pool: pool}
-		if err != nil {
-			return fmt.Errorf("%w: %v", ErrBlock, err)
-		}
-		padded = out
+	} else {
+		b.payload, err = wire.Unpad(*b.buf)
 	}
-	payload, err := wire.Unpad(padded)
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrBlock, err)
 	}
-	b.payload = payload
 	return nil
 }
 
