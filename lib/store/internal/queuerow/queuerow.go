@@ -141,11 +141,20 @@ func (p *parser) blocking(b []byte) *smp.BlockingInfo {
 	return i
 }
 
-// ScanMessage reads seq, sent, notify, quota, id, body.
-func ScanMessage(row Scanner, m *queuestore.Message) error {
+// Role is the role in a column.
+func Role(s string) smp.ServiceRole {
+	if len(s) != 1 {
+		return 0
+	}
+	return smp.ServiceRole(s[0])
+}
+
+// ScanMessage reads seq, sent, notify, quota, id, body and what else the row
+// has.
+func ScanMessage(row Scanner, m *queuestore.Message, more ...any) error {
 	var sent int64
 	var id []byte
-	if err := row.Scan(&m.Seq, &sent, &m.Notify, &m.Quota, &id, &m.Body); err != nil {
+	if err := row.Scan(append([]any{&m.Seq, &sent, &m.Notify, &m.Quota, &id, &m.Body}, more...)...); err != nil {
 		return err
 	}
 	m.ID, m.Time = smp.MsgID(id), time.Unix(sent, 0).UTC()
