@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
@@ -315,11 +316,12 @@ func TestOddMessages(t *testing.T) {
 	alice.halt()
 	alice.wrap = func(a chat.Agent) chat.Agent { raw = a; return a }
 	alice.start()
-	var conn agent.ConnID
+	var seen atomic.Value
 	alice.mu.Lock()
-	alice.hook = func(id agent.ConnID, _ agent.Event) error { conn = id; return nil }
+	alice.hook = func(id agent.ConnID, _ agent.Event) error { seen.Store(id); return nil }
 	alice.mu.Unlock()
 	meet(t, alice, bob)
+	conn := seen.Load().(agent.ConnID)
 	for _, body := range []string{
 		"", "x", "{", "[]", "X\x01\x31\x00\x00", "F\x00\x00\x00\x01abc", `{"event":"x.msg.new","params":{}}`,
 		`{"event":"x.msg.new","params":{"content":{"type":"text"}}}`, `{"event":"x.msg.update","params":{}}`,
