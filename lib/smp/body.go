@@ -2,6 +2,7 @@ package smp
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
@@ -56,9 +57,15 @@ func ParseRcvBody(b []byte) (RcvBody, error) {
 // the DH of the queue's keys; the message's ID is the nonce. The error is
 // wire.ErrPadSize.
 func SealMsg(k *box.Key, id MsgID, m RcvBody) ([]byte, error) {
-	plain := m.Append(make([]byte, 0, 16+len(m.Body)))
-	return k.SealPadded(nil, box.NonceFrom([]byte(id)), plain, RcvBodySize)
+	buf := plainPool.Get().(*[]byte)
+	defer plainPool.Put(buf)
+	*buf = m.Append((*buf)[:0])
+	return k.SealPadded(nil, box.NonceFrom([]byte(id)), *buf, RcvBodySize)
 }
+
+// plainPool has buffers for what is sealed: a message between the clients,
+// which they have encrypted.
+var plainPool = sync.Pool{New: func() any { b := make([]byte, 0, RcvBodySize); return &b }}
 
 // OpenMsg decrypts a MSG. The errors are box.ErrOpen, wire.ErrUnpad and
 // wire.ErrSyntax.

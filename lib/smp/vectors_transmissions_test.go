@@ -150,7 +150,7 @@ func checkTransmission(t *testing.T, vc vectors.Case) {
 }
 
 func checkVerify(t *testing.T, server *Params, r *Request, pub key.Public, peer *PeerService, c transmissionCase) {
-	if got := server.signedBytes(r, peer); !bytes.Equal(got, c.Signed) {
+	if got := server.signedBytes(new([]byte), r, peer); !bytes.Equal(got, c.Signed) {
 		t.Errorf("signed bytes\n%x, want\n%x", got, []byte(c.Signed))
 	}
 	if got := server.Verify(r, pub, peer); got != *c.Verifies {
@@ -203,7 +203,7 @@ func checkRequest(t *testing.T, p *Params, r *Request, want decodedCase) {
 	if w := strings.Fields(want.Command); w[1] != "S"+r.Command.Party().String() || strings.Trim(w[2], "()") != r.Command.Tag() {
 		t.Errorf("command %s of %v, want %s", r.Command.Tag(), r.Command.Party(), want.Command)
 	}
-	if got := p.signedBytes(r, nil); !bytes.Equal(got, want.Authorized) {
+	if got := p.signedBytes(new([]byte), r, nil); !bytes.Equal(got, want.Authorized) {
 		t.Errorf("authorized bytes\n%x, want\n%x", got, []byte(want.Authorized))
 	}
 	if r.HasAuth() != (want.Auth != nil) {

@@ -26,7 +26,9 @@ func validAuth(auth []byte) bool {
 // service's signature, which is for [Params.CheckService]. A signature by
 // another kind of key takes as long as a wrong one.
 func (p *Params) Verify(r *Request, k key.Public, service *PeerService) bool {
-	msg := p.signedBytes(r, service)
+	buf := signedPool.Get().(*[]byte)
+	defer signedPool.Put(buf)
+	msg := p.signedBytes(buf, r, service)
 	switch len(r.auth) {
 	case box.AuthenticatorSize:
 		if x, ok := k.(key.X25519Public); ok {
@@ -51,7 +53,9 @@ func (p *Params) Verify(r *Request, k key.Public, service *PeerService) bool {
 // relay calls it for a queue that does not exist, so that the time of the
 // answer does not tell.
 func (p *Params) VerifyNone(r *Request) {
-	msg := p.signedBytes(r, nil)
+	buf := signedPool.Get().(*[]byte)
+	defer signedPool.Put(buf)
+	msg := p.signedBytes(buf, r, nil)
 	switch len(r.auth) {
 	case box.AuthenticatorSize:
 		p.verifyBox(r, dummies().x25519, msg)
@@ -72,7 +76,9 @@ type PeerService struct {
 
 // VerifyService tells whether the service's own signature is there and right.
 func (p *Params) VerifyService(r *Request, s *PeerService) bool {
-	return r.service != nil && s.Key.Verify(p.signedBytes(r, nil), r.service) == nil
+	buf := signedPool.Get().(*[]byte)
+	defer signedPool.Put(buf)
+	return r.service != nil && s.Key.Verify(p.signedBytes(buf, r, nil), r.service) == nil
 }
 
 // CheckService is what a relay checks of r before the queue's keys, given the
@@ -102,16 +108,21 @@ func (p *Params) VerifyServiceCommand(r *Request, s *PeerService) bool {
 		r.EntityID == EntityID(s.ServiceID) && p.Verify(r, s.Key, nil)
 }
 
-func (p *Params) signedBytes(r *Request, service *PeerService) []byte {
-	n := len(r.signed) + len(p.SessionID) + 33
-	msg := make([]byte, 0, n)
+// signedPool has buffers for what is authorized, which may fill a block.
+var signedPool = sync.Pool{New: func() any { return new([]byte) }}
+
+// signedBytes puts what is authorized into buf; it is valid as long as buf is
+// not used for anything else.
+func (p *Params) signedBytes(buf *[]byte, r *Request, service *PeerService) []byte {
+	msg := (*buf)[:0]
 	if service != nil && r.service != nil {
 		msg = append(msg, service.Certificate...)
 	}
 	if p.implied() {
 		msg = p.appendSession(msg)
 	}
-	return append(msg, r.signed...)
+	*buf = append(msg, r.signed...)
+	return *buf
 }
 
 func (p *Params) verifyBox(r *Request, k key.X25519Public, msg []byte) bool {
