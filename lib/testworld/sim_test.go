@@ -31,10 +31,10 @@ import (
 const simMessages = 8
 
 // TestSimulation runs worlds in simulated time, each with the faults that its
-// seed decides, and judges their histories. SIM_SEEDS is how many (20),
+// seed decides, and judges their histories. SIM_SEEDS is how many (40),
 // SIM_SEED the only one to run. A seed that fails is printed.
 func TestSimulation(t *testing.T) {
-	first, n := uint64(1), uint64(20)
+	first, n := uint64(1), uint64(40)
 	if s := os.Getenv("SIM_SEED"); s != "" {
 		first, n = mustUint(t, s), 1
 	} else if s := os.Getenv("SIM_SEEDS"); s != "" {
@@ -114,7 +114,7 @@ func simulate(t *testing.T, seed uint64, dir string, blank []byte) {
 		defer w.people[i].stop()
 		w.people[i].call(t.Context(), "init", api.InitParams{DisplayName: name}, nil)
 	}
-	w.meet()
+	w.meet(seed%2 == 1)
 	w.talk()
 	if err := w.history.Check(); err != nil {
 		t.Errorf("SIM_SEED=%d: %v", seed, err)
@@ -145,11 +145,33 @@ func (w *simWorld) startRelay() {
 	}
 }
 
-// meet connects the two, on a network without faults.
-func (w *simWorld) meet() {
+// meet connects the two, while the network fails if troubled.
+func (w *simWorld) meet(troubled bool) {
+	alice, bob := w.people[0], w.people[1]
 	var inv api.InviteResult
-	w.people[0].call(w.t.Context(), "invite", nil, &inv)
-	w.people[1].call(w.t.Context(), "connect", api.ConnectParams{Link: inv.Link, Wait: true}, nil)
+	alice.call(w.t.Context(), "invite", nil, &inv)
+	bob.call(w.t.Context(), "connect", api.ConnectParams{Link: inv.Link}, nil)
+	if troubled {
+		w.faults(networkFaults)
+	}
+	for end := time.Now().Add(6 * time.Hour); !alice.knows("bob") || !bob.knows("alice"); {
+		if time.Now().After(end) {
+			w.t.Fatal("they did not connect")
+		}
+		<-time.After(time.Second)
+	}
+}
+
+// knows reports whether a contact is connected.
+func (p *person) knows(name string) bool {
+	var r api.ContactsResult
+	p.call(p.w.t.Context(), "contacts", nil, &r)
+	for _, c := range r.Contacts {
+		if c.Name == name && c.State == "connected" {
+			return true
+		}
+	}
+	return false
 }
 
 // talk sends messages both ways among faults, then mends everything and waits
@@ -169,7 +191,7 @@ func (w *simWorld) talk() {
 			}
 		})
 	}
-	w.faults()
+	w.faults(allFaults)
 	senders.Wait()
 	for end := time.Now().Add(6 * time.Hour); w.history.Missing() > 0 && time.Now().Before(end); {
 		<-time.After(time.Second)
@@ -178,12 +200,18 @@ func (w *simWorld) talk() {
 	readers.Wait()
 }
 
+// How many of the kinds of faults there are to choose from.
+const (
+	networkFaults = 4
+	allFaults     = 6
+)
+
 // faults does harm for some minutes and mends what can be mended.
-func (w *simWorld) faults() {
+func (w *simWorld) faults(kinds int) {
 	pause := func(d time.Duration) { <-time.After(time.Duration(w.rand.Int64N(int64(d)))) }
 	for range 1 + w.rand.IntN(8) {
 		pause(30 * time.Second)
-		switch k := w.rand.IntN(6); k {
+		switch k := w.rand.IntN(kinds); k {
 		case 0:
 			w.history.Fault("cut")
 			w.net.Cut()
