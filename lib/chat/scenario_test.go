@@ -82,15 +82,17 @@ func TestSendIsIdempotent(t *testing.T) {
 // they have taken the message or the link.
 type faulty struct {
 	chat.Agent
-	mode string
+	fault atomic.Value // of string: "before", "after" or ""
 }
+
+func (f *faulty) mode() string { s, _ := f.fault.Load().(string); return s }
 
 func (f *faulty) Join(ctx context.Context, id agent.ConnID, link string, info []byte, o agent.JoinOptions) error {
 	var err error
-	if f.mode != "before" {
+	if f.mode() != "before" {
 		err = f.Agent.Join(ctx, id, link, info, o)
 	}
-	if f.mode != "" {
+	if f.mode() != "" {
 		panic(errFault) // the test's stand-in for the end of the program
 	}
 	return err
@@ -99,11 +101,11 @@ func (f *faulty) Join(ctx context.Context, id agent.ConnID, link string, info []
 var errFault = errors.New("fault")
 
 func (f *faulty) Send(ctx context.Context, id agent.ConnID, m agent.Outgoing) (int64, error) {
-	if f.mode == "before" {
+	if f.mode() == "before" {
 		return 0, errFault
 	}
 	n, err := f.Agent.Send(ctx, id, m)
-	if f.mode == "after" {
+	if f.mode() == "after" {
 		return 0, errFault
 	}
 	return n, err
@@ -119,13 +121,13 @@ func TestStoredMessagesGoAfterRestart(t *testing.T) {
 	alice.start()
 	want := []string{}
 	for i, mode := range []string{"", "after", "before", "before", "after", ""} {
-		f.mode = mode
+		f.fault.Store(mode)
 		text := fmt.Sprintf("%d %s", i, mode)
 		want = append(want, text)
 		alice.call("send", api.SendParams{To: api.ChatTo{Name: "bob"}, Text: text, Wait: "queued"}, nil)
 		if mode == "after" || mode == "before" {
 			alice.halt() // as after a crash: the message is stored, its number is not
-			f.mode = ""
+			f.fault.Store("")
 			alice.start()
 		}
 	}
@@ -376,7 +378,8 @@ func TestConnectGoesOnAfterCrash(t *testing.T) {
 			alice, bob := newPerson(t, relay, "alice"), newPerson(t, relay, "bob")
 			link := alice.exec("/c", "invitation").ConnLinkInvitation.ConnFullLink
 			bob.halt()
-			f := &faulty{mode: mode}
+			f := &faulty{}
+			f.fault.Store(mode)
 			bob.wrap = func(a chat.Agent) chat.Agent { f.Agent = a; return f }
 			bob.start()
 			func() {
@@ -388,7 +391,7 @@ func TestConnectGoesOnAfterCrash(t *testing.T) {
 				bob.exec("/c "+link, "sentConfirmation")
 			}()
 			bob.halt()
-			f.mode = ""
+			f.fault.Store("")
 			bob.start()
 			bob.event("contactConnected")
 			alice.event("contactConnected")
