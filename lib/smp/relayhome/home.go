@@ -8,7 +8,8 @@
 //	server.crt   the chain that is shown to clients, leaf first
 //	server.key   the leaf's key
 //	fingerprint  the identity as it stands in addresses
-//	queues.db    queues and messages
+//	queues.db    queues and messages, unless the settings name another store
+//	store-dsn    connection string of a PostgreSQL database, if that is the store
 //	relay.lock   held by the process that serves
 //
 // All files can be read by their owner only. Errors carry the exit code of
@@ -16,21 +17,16 @@
 package relayhome
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/settings"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/transport"
 )
@@ -47,76 +43,14 @@ const (
 	fileLock        = "relay.lock"
 )
 
-// Settings are what relay.toml holds.
-type Settings struct {
-	Hosts    []string `toml:"hosts" comment:"names or addresses in the relay's address, the first is preferred"`
-	Port     string   `toml:"port" comment:"port in the relay's address"`
-	Listen   string   `toml:"listen" comment:"host:port to listen on; empty: the port, on all interfaces unless hosts are of this machine only"`
-	Password string   `toml:"new_queue_password" comment:"needed to create queues; empty: everybody may"`
-	NoNew    bool     `toml:"no_new_queues" comment:"refuse to create queues"`
-	TTLDays  int      `toml:"message_ttl_days" comment:"messages are kept this long, in days"`
-	Quota    int      `toml:"queue_quota" comment:"messages that wait in a queue"`
-	MaxConns int      `toml:"max_connections" comment:"connections at once"`
-}
-
-// DefaultPort is that of SMP.
-const DefaultPort = "5223"
-
-func defaults() Settings {
-	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000}
-}
-
-// ListenAddr is the address to listen on.
-func (s Settings) ListenAddr() string {
-	if s.Listen != "" {
-		return s.Listen
-	}
-	local := ""
-	for _, h := range s.Hosts {
-		ip := net.ParseIP(h)
-		if h == "localhost" {
-			ip = net.IPv4(127, 0, 0, 1)
-		}
-		if ip == nil || !ip.IsLoopback() || local != "" && local != ip.String() {
-			return net.JoinHostPort("", s.Port)
-		}
-		local = ip.String()
-	}
-	return net.JoinHostPort(local, s.Port)
-}
-
-func (s Settings) check() error {
-	if len(s.Hosts) == 0 {
-		return exit.Errorf(exit.Config, "relay settings: no hosts")
-	}
-	if _, err := smp.ParseAuthServer(s.address("").String()); err != nil {
-		return exit.Errorf(exit.Config, "relay settings: hosts, port or password: %w", err)
-	}
-	if s.TTLDays < 1 || s.Quota < 1 || s.MaxConns < 1 {
-		return exit.Errorf(exit.Config, "relay settings: message_ttl_days, queue_quota and max_connections must be above 0")
-	}
-	return nil
-}
-
-// address is the address with some identity.
-func (s Settings) address(id smp.Fingerprint) smp.AuthServer {
-	if id == "" {
-		id = smp.Fingerprint(make([]byte, 32))
-	}
-	a := smp.AuthServer{ServerAddr: smp.ServerAddr{Hosts: s.Hosts, Port: s.Port, KeyHash: id}}
-	if s.Password != "" {
-		p := smp.BasicAuth(s.Password)
-		a.BasicAuth = &p
-	}
-	return a
-}
-
 // Home is a relay's directory that has been read.
 type Home struct {
 	Dir      string
 	Settings Settings
-	id       smp.Fingerprint
-	cred     *transport.Credential
+	// Origins tells where each of the settings came from.
+	Origins *settings.Set
+	id      smp.Fingerprint
+	cred    *transport.Credential
 }
 
 // Options are for [Init].
@@ -125,6 +59,8 @@ type Options struct {
 	Port     string   // empty is DefaultPort
 	Listen   string
 	Password string // empty: everybody may create queues
+	Store    string // empty is StoreSQLite
+	DSNFile  string // of StorePostgres, see Settings
 	// Force makes a new identity in place of an old one, whose address then
 	// leads nowhere. Queues are kept.
 	Force bool
@@ -138,8 +74,9 @@ func Init(dir string, o Options) (*Home, error) {
 	if o.Port != "" {
 		s.Port = o.Port
 	}
-	if err := s.check(); err != nil {
-		return nil, exit.Errorf(exit.Usage, "%w", err)
+	s.Store, s.DSNFile = orElse(o.Store, s.Store), o.DSNFile
+	if w := s.check(); w != nil {
+		return nil, exit.Errorf(exit.Usage, "relay settings: %s: %w", w.key, w.err)
 	}
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -178,7 +115,7 @@ func generate(dir string, s Settings, now time.Time) error {
 	id := smp.ChainIdentity(leaf.Chain)
 	text, err := s.encode()
 	if err != nil {
-		return exit.Errorf(exit.Software, "relay home: %w", err)
+		return err
 	}
 	for _, f := range []struct {
 		name string
@@ -196,20 +133,6 @@ func generate(dir string, s Settings, now time.Time) error {
 		}
 	}
 	return nil
-}
-
-func (s Settings) encode() ([]byte, error) {
-	var b bytes.Buffer
-	fmt.Fprintln(&b, "# Settings of this message relay, read at start.")
-	v := reflect.ValueOf(s)
-	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		fmt.Fprintf(&b, "\n# %s\n", tag.Get("comment"))
-		if err := toml.NewEncoder(&b).Encode(map[string]any{tag.Get("toml"): v.Field(i).Interface()}); err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), nil
 }
 
 // writeFile replaces a file as a whole, readable by the owner only.
@@ -230,34 +153,6 @@ func writeFile(path string, text []byte) error {
 		return exit.Errorf(exit.IOErr, "relay home: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
-}
-
-// Load reads a home.
-func Load(dir string) (*Home, error) {
-	h := &Home{Dir: dir, Settings: defaults()}
-	text, err := read(dir, fileSettings)
-	if err != nil {
-		var e *exit.Error
-		if errors.As(err, &e) && e.Code == exit.NoInput {
-			e.Hint = "make a relay with: relayctl smp init --home " + dir + " --host HOST"
-		}
-		return nil, err
-	}
-	meta, err := toml.Decode(string(text), &h.Settings)
-	if err != nil {
-		return nil, exit.Errorf(exit.Config, "%s: %w", filepath.Join(dir, fileSettings), err)
-	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		var names []string
-		for _, k := range unknown {
-			names = append(names, k.String())
-		}
-		return nil, exit.Errorf(exit.Config, "%s: no such settings: %s", filepath.Join(dir, fileSettings), strings.Join(names, ", "))
-	}
-	if err := h.Settings.check(); err != nil {
-		return nil, err
-	}
-	return h, h.loadCredential()
 }
 
 // loadCredential reads certificate and key, and checks that they are those of

@@ -15,7 +15,6 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
 	"github.com/simplexkit/simplexkit/lib/store"
-	"github.com/simplexkit/simplexkit/lib/store/queuedb"
 )
 
 // lockWait is how long a home that is in use is waited for.
@@ -81,9 +80,9 @@ func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
 		}
 	}
 	defer l.Close()
-	db, err := queuedb.Open(ctx, filepath.Join(h.Dir, fileQueues), store.Options{})
+	db, err := h.openStore(ctx)
 	if err != nil {
-		return storeError(err)
+		return err
 	}
 	defer func() {
 		if e := db.Close(); err == nil && e != nil {
@@ -127,6 +126,7 @@ func (h *Home) config(db queuestore.Store, o ServeOptions) smpserver.Config {
 	c := smpserver.Config{
 		Store: db, Credential: h.cred, Logger: o.Logger, NoNewQueues: s.NoNew, Quota: s.Quota,
 		MessageTTL: time.Duration(s.TTLDays) * 24 * time.Hour, MaxConns: s.MaxConns,
+		MaxSubscriptions: s.MaxSubs, IdleTTL: time.Duration(s.IdleMins) * time.Minute,
 	}
 	if s.Password != "" {
 		p := smp.BasicAuth(s.Password)
@@ -148,23 +148,6 @@ func (r *Relay) Reload() error {
 		return exit.Errorf(exit.Config, "relay: %w", err)
 	}
 	return nil
-}
-
-// Counts looks into the home's queues, whether it is being served or not.
-func (h *Home) Counts(ctx context.Context) (queuestore.Counts, error) {
-	path := filepath.Join(h.Dir, fileQueues)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return queuestore.Counts{}, nil
-	}
-	db, err := queuedb.Open(ctx, path, store.Options{})
-	if err != nil {
-		return queuestore.Counts{}, storeError(err)
-	}
-	c, err := db.Counts(ctx)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return queuestore.Counts{}, storeError(err)
-	}
-	return c, nil
 }
 
 // storeError gives an error of the database its exit code.
