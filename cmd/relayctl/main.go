@@ -55,7 +55,8 @@ func newApp(e *env) *ucli.App {
 }
 
 func commands(e *env) []*ucli.Command {
-	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e), benchCommand(e)}
+	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e), benchCommand(e),
+		exportCommand(e), importCommand(e)}
 	for _, c := range all {
 		c.HideHelpCommand = true
 		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -11,6 +15,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore/storetest"
+	"github.com/simplexkit/simplexkit/lib/store/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +41,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 			return l.Close()
 		},
+		Condition: func(name string) (bool, error) {
+			if name == "postgres" {
+				return pgtest.Installed(), nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   cmdExits,
 			"await":   cmdAwait,
@@ -39,8 +55,27 @@ func TestScripts(t *testing.T) {
 			"hear":    cmdHear,
 			"firstof": cmdFirstOf,
 			"occupy":  cmdOccupy,
+			"dump":    cmdDump,
+			"database": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], pgtest.Start(t, pgtest.Options{}).NewDatabase(t))
+			},
 		},
 	})
+}
+
+// dump FILE writes an export of a relay with one queue and two messages.
+func cmdDump(ts *testscript.TestScript, neg bool, args []string) {
+	s := queuestore.NewMem()
+	q := storetest.NewQueue(smp.Messaging)
+	ctx := context.Background()
+	ts.Check(s.Update(ctx, func(tx queuestore.Tx) error {
+		return errors.Join(tx.AddQueue(q, smp.LinkData{}), tx.AddMessage(q.Num, storetest.NewMessage("one")),
+			tx.AddMessage(q.Num, storetest.NewMessage("two")))
+	}))
+	var b bytes.Buffer
+	_, err := queuedump.Write(ctx, &b, s)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with CODE.

@@ -59,8 +59,6 @@ type Options struct {
 	Port     string   // empty is DefaultPort
 	Listen   string
 	Password string // empty: everybody may create queues
-	Store    string // empty is StoreSQLite
-	DSNFile  string // of StorePostgres, see Settings
 	// Force makes a new identity in place of an old one, whose address then
 	// leads nowhere. Queues are kept.
 	Force bool
@@ -74,7 +72,6 @@ func Init(dir string, o Options) (*Home, error) {
 	if o.Port != "" {
 		s.Port = o.Port
 	}
-	s.Store, s.DSNFile = orElse(o.Store, s.Store), o.DSNFile
 	if w := s.check(); w != nil {
 		return nil, exit.Errorf(exit.Usage, "relay settings: %s: %w", w.key, w.err)
 	}

@@ -74,6 +74,9 @@ func Start(tb testing.TB, o Options) *Server {
 	return s
 }
 
+// Installed tells whether Start can start a server.
+func Installed() bool { return binaries() != "" }
+
 // binaries is the directory of the newest server installed.
 func binaries() string {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is good

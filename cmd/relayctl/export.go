@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
+)
+
+func exportCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:      "export",
+		Usage:     "write all queues and messages to a file",
+		ArgsUsage: "FILE|-",
+		Description: "The relay must be stopped. The file has secrets of the queues; it is readable by\n" +
+			"its owner only, and appears under its name when it is whole.",
+		CustomHelpTemplate: cli.Help([]string{"relayctl smp export queues.jsonl", "relayctl smp export - | ssh other relayctl smp import -"},
+			slices.Concat(readCodes, []int{exit.CantCreate, exit.TempFail})...),
+		Flags:  []ucli.Flag{homeFlag, &ucli.BoolFlag{Name: "json", Usage: "tell the totals as a JSON object", EnvVars: []string{"RELAYCTL_JSON"}}},
+		Action: func(c *ucli.Context) error { return runExport(c, e) },
+	}
+}
+
+func importCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:      "import",
+		Usage:     "store the queues and messages of an export",
+		ArgsUsage: "FILE|-",
+		Description: "The relay must be stopped, and its store empty. Nothing is stored before the file\n" +
+			"was checked as a whole. An import that was interrupted is repeated with --merge.",
+		CustomHelpTemplate: cli.Help([]string{"relayctl smp import queues.jsonl", "relayctl smp import --merge queues.jsonl"},
+			slices.Concat(readCodes, []int{exit.CantCreate, exit.TempFail})...),
+		Flags: []ucli.Flag{
+			homeFlag,
+			&ucli.BoolFlag{Name: "merge", Usage: "into a store that is not empty: add what is missing, change nothing"},
+			&ucli.BoolFlag{Name: "json", Usage: "tell the totals as a JSON object", EnvVars: []string{"RELAYCTL_JSON"}},
+		},
+		Action: func(c *ucli.Context) error { return runImport(c, e) },
+	}
+}
+
+// fileArgument is the only argument.
+func fileArgument(c *ucli.Context) (string, error) {
+	if c.NArg() != 1 {
+		return "", exit.Errorf(exit.Usage, "one FILE is needed, or - for a pipe")
+	}
+	return c.Args().First(), nil
+}
+
+func runExport(c *ucli.Context, e *env) error {
+	e.json = c.Bool("json")
+	name, err := fileArgument(c)
+	if err != nil {
+		return err
+	}
+	h, err := load(c)
+	if err != nil {
+		return err
+	}
+	var n queuedump.Totals
+	if name == "-" {
+		w := bufio.NewWriter(e.stdout)
+		if n, err = h.Export(c.Context, w); err == nil {
+			err = w.Flush()
+		}
+	} else {
+		n, err = exportFile(name, func(w io.Writer) (queuedump.Totals, error) { return h.Export(c.Context, w) })
+	}
+	if err != nil {
+		return err
+	}
+	return tellTotals(e, n, "exported", name == "-")
+}
+
+// exportFile makes a file, which has its name once it is whole.
+func exportFile(name string, write func(io.Writer) (queuedump.Totals, error)) (n queuedump.Totals, err error) {
+	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return n, exit.Errorf(exit.CantCreate, "%s: is there already", name)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".export-*") // mode 0600
+	if err != nil {
+		return n, exit.Errorf(exit.CantCreate, "export: %w", err)
+	}
+	n, err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return n, errors.Join(err, os.Remove(f.Name()))
+	}
+	return n, nil
+}
+
+func runImport(c *ucli.Context, e *env) error {
+	e.json = c.Bool("json")
+	name, err := fileArgument(c)
+	if err != nil {
+		return err
+	}
+	h, err := load(c)
+	if err != nil {
+		return err
+	}
+	in := os.Stdin
+	if name != "-" {
+		if in, err = os.Open(name); errors.Is(err, fs.ErrNotExist) {
+			return exit.Errorf(exit.NoInput, "import: %w", err)
+		} else if err != nil {
+			return exit.Errorf(exit.IOErr, "import: %w", err)
+		}
+		defer in.Close()
+	}
+	n, err := h.Import(c.Context, in, c.Bool("merge"))
+	if err != nil {
+		return err
+	}
+	return tellTotals(e, n, "imported", false)
+}
+
+// tellTotals prints the totals, on standard error if the output has the data.
+func tellTotals(e *env, n queuedump.Totals, verb string, beside bool) error {
+	text := fmt.Sprintf("%s %d queues, %d messages, %d services", verb, n.Queues, n.Messages, n.Services)
+	if e.json {
+		b, err := json.Marshal(struct {
+			V int `json:"v"`
+			queuedump.Totals
+		}{1, n})
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	if beside {
+		fmt.Fprintln(e.stderr, text)
+		return nil
+	}
+	return print(e, "%s\n", text)
+}
