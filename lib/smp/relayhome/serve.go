@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/exit"
-	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
 	"github.com/simplexkit/simplexkit/lib/store"
@@ -22,7 +21,17 @@ const lockWait = 3 * time.Second
 
 // lockHome takes the home's lock, which the kernel frees with the process.
 func lockHome(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, fileLock), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := lockFile(dir, fileLock)
+	if exit.Code(err) == exit.TempFail {
+		return nil, exit.Errorf(exit.TempFail, "relay home %s: in use by another process", dir).
+			WithHint("a relay already runs on this home; stop it first")
+	}
+	return f, err
+}
+
+// lockFile takes the lock of one file.
+func lockFile(dir, name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", err)
 	}
@@ -37,8 +46,7 @@ func lockHome(dir string) (*os.File, error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, exit.Errorf(exit.TempFail, "relay home %s: in use by another process", dir).
-			WithHint("a relay already runs on this home; stop it first")
+		return nil, exit.Errorf(exit.TempFail, "relay home %s: %s is held by another process", dir, name)
 	}
 	return nil, exit.Errorf(exit.IOErr, "relay home: lock: %w", err)
 }
@@ -57,8 +65,10 @@ type ServeOptions struct {
 // Relay is a home that is being served.
 type Relay struct {
 	*smpserver.Server
-	Home *Home
-	Addr net.Addr // it listens on
+	Home  *Home
+	Addr  net.Addr // it listens on, or the first of them
+	Store queuestore.Store
+	gate  *gate
 }
 
 // Serve runs the relay until ctx ends, and returns nil after all is on disk
@@ -75,7 +85,7 @@ func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
 	defer lock.Close()
 	l := o.Listener
 	if l == nil {
-		if l, err = listen(ctx, orElse(o.Listen, h.Settings.ListenAddr())); err != nil {
+		if l, err = ListenAll(ctx, orElse(o.Listen, h.Settings.ListenAddr())); err != nil {
 			return err
 		}
 	}
@@ -89,12 +99,17 @@ func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
 			err = storeError(e)
 		}
 	}()
-	s, err := smpserver.New(h.config(db, o))
+	who, err := h.readUsers()
+	if err != nil {
+		return err
+	}
+	g := newGate(h.Settings.Password, who)
+	s, err := smpserver.New(h.config(db, g, o))
 	if err != nil {
 		return exit.Errorf(exit.Config, "relay: %w", err)
 	}
 	if o.Ready != nil {
-		o.Ready(&Relay{Server: s, Home: h, Addr: l.Addr()})
+		o.Ready(&Relay{Server: s, Home: h, Addr: l.Addr(), Store: db, gate: g})
 	}
 	if err := s.Serve(ctx, l); err != nil {
 		return exit.Errorf(exit.OSErr, "relay: %w", err)
@@ -109,38 +124,29 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, exit.Errorf(exit.OSErr, "relay: listen on %s: another program uses this port", addr).
-			WithHint("stop it, or listen elsewhere with --listen HOST:PORT")
-	}
-	if err != nil {
-		return nil, exit.Errorf(exit.OSErr, "relay: %w", err)
-	}
-	return l, nil
-}
-
-func (h *Home) config(db queuestore.Store, o ServeOptions) smpserver.Config {
+func (h *Home) config(db queuestore.Store, g *gate, o ServeOptions) smpserver.Config {
 	s := h.Settings
 	c := smpserver.Config{
 		Store: db, Credential: h.cred, Logger: o.Logger, NoNewQueues: s.NoNew, Quota: s.Quota,
 		MessageTTL: time.Duration(s.TTLDays) * 24 * time.Hour, MaxConns: s.MaxConns,
 		MaxSubscriptions: s.MaxSubs, IdleTTL: time.Duration(s.IdleMins) * time.Minute,
 	}
-	if s.Password != "" {
-		p := smp.BasicAuth(s.Password)
-		c.BasicAuth = &p
-	}
+	c.Passwords = g.admits
 	if o.Configure != nil {
 		o.Configure(&c)
 	}
 	return c
 }
 
-// Reload reads the certificate again, for connections from now on.
+// Reload reads the certificate again, for connections from now on, and the
+// users.
 func (r *Relay) Reload() error {
 	fresh := &Home{Dir: r.Home.Dir}
+	who, err := fresh.readUsers()
+	if err != nil {
+		return err
+	}
+	r.gate.set(who)
 	if err := fresh.loadCredential(); err != nil {
 		return err
 	}

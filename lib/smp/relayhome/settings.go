@@ -74,14 +74,13 @@ func (s Settings) check() *wrong {
 	}{
 		{"hosts", Settings{Hosts: s.Hosts}},
 		{"port", Settings{Hosts: []string{"h"}, Port: s.Port}},
-		{"new_queue_password", Settings{Hosts: []string{"h"}, Password: s.Password}},
 	} {
 		if _, err := smp.ParseAuthServer(part.s.address("").String()); err != nil {
-			if part.s.Password != "" {
-				err = errors.New("must be printable, without spaces, '@', ':' and '/'")
-			}
 			return &wrong{part.key, err}
 		}
+	}
+	if w := (Settings{Hosts: []string{"h"}, Password: s.Password}).checkPassword(); w != nil {
+		return w
 	}
 	for _, addr := range splitList(s.Listen) {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

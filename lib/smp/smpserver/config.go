@@ -19,6 +19,10 @@ type Config struct {
 
 	// BasicAuth is the password for creating queues; nil lets anybody.
 	BasicAuth *smp.BasicAuth
+	// Passwords, if not nil, decides instead of BasicAuth, such as for relays
+	// where each user has a password. It is asked for each NEW and PRXY, from
+	// many goroutines; nil is a command without a password.
+	Passwords func(*smp.BasicAuth) bool
 	// NoNewQueues refuses to create queues.
 	NoNewQueues bool
 
@@ -45,8 +49,9 @@ type Config struct {
 	MaxHandshakes    int // handshakes at once; more wait in the listener; 0 is 1024
 	MaxSubscriptions int // of one connection; 0 is 1 000 000
 	CachedQueues     int // records kept in memory; 0 is 20 000
+	MaxForwards      int // commands that wait for other relays; 0 is 4096
 
-	Proxy    Proxy             // nil: PRXY is answered with PROXY BROKER NETWORK
+	Proxy    Proxy             // nil: PRXY is answered with PROXY BASIC_AUTH
 	Versions wire.VersionRange // offered; zero is smp.Versions
 	Logger   *slog.Logger      // nil: none
 	Now      func() time.Time  // nil is time.Now
@@ -80,6 +85,7 @@ func (c Config) withDefaults() Config {
 	c.MaxHandshakes = orElse(c.MaxHandshakes, 1024)
 	c.MaxSubscriptions = orElse(c.MaxSubscriptions, 1_000_000)
 	c.CachedQueues = orElse(c.CachedQueues, 20_000)
+	c.MaxForwards = orElse(c.MaxForwards, 4096)
 	c.Versions = orElse(c.Versions, smp.Versions)
 	c.Logger = orElse(c.Logger, slog.New(slog.DiscardHandler))
 	if c.Now == nil {
