@@ -31,6 +31,8 @@ type Tx interface {
 	ReceiveStore
 	EventStore
 	CommandStore
+	LinkStore
+	NotifierStore
 }
 
 // ConnStore keeps connections.
@@ -123,7 +125,8 @@ type ReceiveStore interface {
 	// re-synchronise, by their hash.
 	SeenKeys(conn ConnID, hash []byte) (bool, error)
 	AddKeys(conn ConnID, hash []byte) error
-	// Expire forgets received and delivered messages older than t.
+	// Expire forgets received and delivered messages, and opened links, older
+	// than t.
 	Expire(t time.Time) error
 }
 
@@ -178,6 +181,7 @@ const (
 // Conn is a connection's row.
 type Conn struct {
 	ID        ConnID
+	User      UserID // whose connection it is; see Config.Network
 	Role      Role
 	Phase     Phase
 	Version   wire.Version // agent version: agreed, or our highest before

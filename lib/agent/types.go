@@ -14,6 +14,10 @@ type ConnID string
 // connection, so that they know it when the first event comes.
 func NewConnID() ConnID { return ConnID(randomID()) }
 
+// UserID is a number of the client's for one of several users of an agent.
+// Sessions with relays are not shared between users.
+type UserID int64
+
 // ConfirmationID names a [Confirmation] waiting for [Agent.Allow].
 type ConfirmationID string
 

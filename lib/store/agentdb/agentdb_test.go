@@ -44,7 +44,7 @@ var now = time.UnixMilli(1_700_000_000_123).UTC()
 
 func conn(id agent.ConnID) *agent.Conn {
 	return &agent.Conn{
-		ID: id, Role: agent.Joiner, Phase: agent.PhaseConnected, Version: 7, PQ: true, Encrypted: true,
+		ID: id, User: 3, Role: agent.Joiner, Phase: agent.PhaseConnected, Version: 7, PQ: true, Encrypted: true,
 		LastMsgID: 9, SndID: 5, SndHash: []byte{1}, RcvID: 4, RcvHash: []byte{2}, Sync: agent.SyncOK, CreatedAt: now,
 	}
 }

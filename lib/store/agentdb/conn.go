@@ -10,14 +10,14 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store"
 )
 
-const connColumns = `conn_id, role, phase, version, pq, encrypted, last_msg_id, snd_id, snd_hash, rcv_id, rcv_hash, sync, created_at`
+const connColumns = `conn_id, role, phase, version, pq, encrypted, last_msg_id, snd_id, snd_hash, rcv_id, rcv_hash, sync, created_at, user_id`
 
 // InsertConn implements agent.ConnStore.
 func (t tx) InsertConn(c *agent.Conn) error {
 	err := t.exec("insert connection", `INSERT INTO agent_conns (`+connColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.ID, c.Role, c.Phase, c.Version, c.PQ, c.Encrypted, c.LastMsgID,
-		c.SndID, notNull(c.SndHash), c.RcvID, notNull(c.RcvHash), c.Sync, ms(c.CreatedAt))
+		c.SndID, notNull(c.SndHash), c.RcvID, notNull(c.RcvHash), c.Sync, ms(c.CreatedAt), c.User)
 	if store.IsConflict(err) {
 		return fmt.Errorf("agentdb: insert connection: %w", agent.ErrExists)
 	}
@@ -29,7 +29,7 @@ func (t tx) Conn(id agent.ConnID) (*agent.Conn, error) {
 	c, created := new(agent.Conn), int64(0)
 	err := t.one("connection", `SELECT `+connColumns+` FROM agent_conns WHERE conn_id = ?`, []any{id},
 		&c.ID, &c.Role, &c.Phase, &c.Version, &c.PQ, &c.Encrypted, &c.LastMsgID,
-		&c.SndID, &c.SndHash, &c.RcvID, &c.RcvHash, &c.Sync, &created)
+		&c.SndID, &c.SndHash, &c.RcvID, &c.RcvHash, &c.Sync, &created, &c.User)
 	if err != nil {
 		return nil, err
 	}

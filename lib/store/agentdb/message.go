@@ -153,5 +153,8 @@ func (t tx) Expire(before time.Time) error {
 	if err := t.exec("expire received messages", `DELETE FROM agent_received WHERE received_at < ?`, ms(before)); err != nil {
 		return err
 	}
+	if err := t.exec("expire opened links", `DELETE FROM agent_opened_links WHERE created_at < ?`, ms(before)); err != nil {
+		return err
+	}
 	return t.exec("expire sent messages", `DELETE FROM agent_sent WHERE body IS NULL AND created_at < ?`, ms(before))
 }
