@@ -194,12 +194,12 @@ func readRole(d *wire.Decoder) ServiceRole {
 }
 
 // Agree is what a client makes of a relay's hello: the highest version of
-// both. A proxy that meets a relay older than v14 stays at v10, as it would
-// have no way to switch block encryption off. The error is
+// both. A proxy that is or meets a relay older than v14 stays at v10, as it
+// would have no way to switch block encryption off. The error is
 // [ErrTransportVersion].
 func Agree(client wire.VersionRange, h ServerHello, proxyServer bool) (wire.Version, error) {
-	if proxyServer && h.Versions.Max < VersionProxyServer {
-		client.Max = max(client.Min, VersionDeleted)
+	if proxyServer && min(h.Versions.Max, client.Max) < VersionProxyServer {
+		client.Max = max(client.Min, min(client.Max, VersionDeleted))
 	}
 	v, ok := h.Versions.Compatible(client)
 	if !ok {

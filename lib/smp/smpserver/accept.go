@@ -123,6 +123,7 @@ func (s *Server) shutdown() {
 	}
 	s.mu.Unlock()
 	late := time.AfterFunc(s.cfg.GraceTimeout, func() {
+		s.stopRelaying()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for c := range s.conns {

@@ -62,9 +62,9 @@ func (c *conn) command(g *group, r request) {
 	case smp.NSUB:
 		g.claimed(r, queuestore.ByNotifier, func() { c.subscribeNotifications(r) })
 	case smp.PRXY:
-		c.proxySession(r, cmd)
+		c.proxySession(g, r, cmd)
 	case smp.PFWD:
-		c.proxyForward(r, cmd)
+		c.proxyForward(g, r, cmd)
 	default: // SUBS, NSUBS: queues are subscribed one by one
 		c.fail(r, smp.ErrProhibited)
 	}
@@ -73,7 +73,7 @@ func (c *conn) command(g *group, r request) {
 // create runs NEW. smp: Create queue command
 func (c *conn) create(g *group, r request, cmd smp.NEW) {
 	cfg := &c.s.cfg
-	if cfg.NoNewQueues || cfg.BasicAuth != nil && (cmd.BasicAuth == nil || *cmd.BasicAuth != *cfg.BasicAuth) {
+	if cfg.NoNewQueues || !c.s.mayCreate(cmd.BasicAuth) {
 		c.fail(r, smp.ErrAuth)
 		return
 	}

@@ -23,15 +23,17 @@ type conn struct {
 
 	out    *out
 	active atomic.Int64 // Unix time of the last block read
+	// finishing is set when the relay ends and what was read is answered.
+	finishing atomic.Bool
 
 	// blocks wait for the runner, which lives while there are some.
-	mu      sync.Mutex
-	blocks  []*transport.Block
-	running bool
-	room    sync.Cond // on mu: fewer blocks, or the runner has ended
-	tasks   sync.WaitGroup
-	// proxying is how many commands wait for other relays.
-	proxying atomic.Int32
+	mu       sync.Mutex
+	blocks   []*transport.Block
+	running  bool
+	room     sync.Cond // on mu: fewer blocks, or the runner has ended
+	tasks    sync.WaitGroup
+	forwards *forwards // guarded by mu; nil until the first
+	cut      bool      // guarded by mu: nobody waits for answers
 
 	// Guarded by table.mu.
 	subs  *sub // list
@@ -51,7 +53,11 @@ func (c *conn) run() {
 	if err := c.read(); !errors.Is(err, io.EOF) {
 		c.s.cfg.Logger.Debug("connection ended", "err", err)
 	}
+	if !c.finishing.Load() {
+		c.cutForwards()
+	}
 	c.tasks.Wait()
+	c.cutForwards() // frees the context
 	c.unsubscribeAll()
 	c.out.close()
 	writer.Wait()
@@ -66,6 +72,7 @@ func (c *conn) run() {
 
 // finish makes read return; what was read is still answered within the grace.
 func (c *conn) finish(grace time.Duration) {
+	c.finishing.Store(true)
 	_ = c.t.SetReadDeadline(time.Now())
 	_ = c.t.SetWriteDeadline(time.Now().Add(grace))
 }
@@ -124,6 +131,7 @@ func (c *conn) write() {
 		if len(items) > 0 {
 			if err := c.send(items); err != nil {
 				_ = c.t.Abort() // ends the reader
+				c.cutForwards()
 				c.drop()
 				return
 			}

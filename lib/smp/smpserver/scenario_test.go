@@ -12,6 +12,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smpproxy"
 	"github.com/simplexkit/simplexkit/lib/smp/smptest"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/wire"
@@ -44,6 +45,7 @@ type scnQueue struct {
 }
 
 func newScenario(t *testing.T, opts ...smptest.Option) *scenario {
+	opts = append(opts, smptest.WithProxy(smpproxy.Config{}))
 	return &scenario{
 		t: t, relay: smptest.Start(t, opts...),
 		conns: map[string]*smptest.Conn{}, queues: map[string]*scnQueue{}, others: map[string]key.Private{},

@@ -29,9 +29,13 @@ type Server struct {
 	ended   bool
 	slots   chan struct{} // handshakes under way
 
-	work  context.Context // of updates; outlives the connections
-	stop  context.CancelFunc
-	tasks sync.WaitGroup // connections
+	work context.Context // of updates; outlives the connections
+	stop context.CancelFunc
+	// relaying is of what waits for other relays; ends with the grace time.
+	relaying     context.Context
+	stopRelaying context.CancelFunc
+	forwards     chan struct{}  // slots of all connections
+	tasks        sync.WaitGroup // connections
 }
 
 // New makes a relay. It starts nothing. The error is [ErrConfig].
@@ -49,6 +53,8 @@ func New(cfg Config) (*Server, error) {
 	s.acks.init(s.table)
 	s.ntfs.init()
 	s.work, s.stop = context.WithCancel(context.Background())
+	s.relaying, s.stopRelaying = context.WithCancel(s.work)
+	s.forwards = make(chan struct{}, cfg.MaxForwards)
 	if shared, ok := cfg.Store.(queuestore.Shared); ok {
 		shared.Watch(s.learn)
 	}
@@ -126,6 +132,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 type Stats struct {
 	Accepted, Handshakes, Refused             int64 // sockets, of those connections, over the limits
 	Sent, Delivered, Acked, Created           int64 // SEND answered with OK, MSG written, ACK, NEW
+	Proxied, Forwarded                        int64 // PRXY and PFWD that succeeded, here as a proxy
 	Expired, QuotaExceeded, Malformed         int64
 	Connections, Subscriptions, QueuesInCache int
 }
@@ -133,6 +140,7 @@ type Stats struct {
 type counters struct {
 	accepted, handshakes, refused     atomic.Int64
 	sent, delivered, acked, created   atomic.Int64
+	proxied, forwarded                atomic.Int64
 	expired, quotaExceeded, malformed atomic.Int64
 }
 
@@ -142,6 +150,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Accepted: c.accepted.Load(), Handshakes: c.handshakes.Load(), Refused: c.refused.Load(),
 		Sent: c.sent.Load(), Delivered: c.delivered.Load(), Acked: c.acked.Load(), Created: c.created.Load(),
+		Proxied: c.proxied.Load(), Forwarded: c.forwarded.Load(),
 		Expired: c.expired.Load(), QuotaExceeded: c.quotaExceeded.Load(), Malformed: c.malformed.Load(),
 	}
 	s.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
+	"github.com/simplexkit/simplexkit/lib/smp/smpproxy"
 	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
 	"github.com/simplexkit/simplexkit/lib/transport"
 )
@@ -28,6 +29,17 @@ func WithConfig(fn func(*smpserver.Config)) Option {
 // it closes it, after the test's relay.
 func WithStore(s queuestore.Store) Option {
 	return WithConfig(func(c *smpserver.Config) { c.Store = s })
+}
+
+// WithProxy lets the relay forward commands to others, also on this machine.
+// It is the same proxy when the relay is started again.
+func WithProxy(cfg smpproxy.Config) Option {
+	cfg.PrivateHosts = true
+	return func(r *Relay) {
+		p := smpproxy.New(cfg)
+		r.t.Cleanup(func() { _ = p.Close() })
+		r.edit = append(r.edit, func(c *smpserver.Config) { c.Proxy = p })
+	}
 }
 
 // Relay is a running relay. Its address stays the same when it is stopped and
