@@ -18,7 +18,11 @@ const (
 	groupTimeout = 30 * time.Second // of a transaction that writes, its wait for the lock included
 	// After these the server takes the lock from a relay that hangs, and a
 	// relay stops waiting for it.
-	settings = `SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; SET statement_timeout = '60s'`
+	settings = `SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; SET statement_timeout = '60s'; ` + plans
+	// plans are always the same: each row is found by an index, whatever the
+	// statistics, which follow late when queues fill and empty quickly, say.
+	plans = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off;
+		SET plan_cache_mode = force_generic_plan; SET jit = off`
 	// durably overrides a server's setting by which commits that were
 	// reported may be lost; stronger settings than on stay.
 	durably = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
