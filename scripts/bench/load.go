@@ -30,7 +30,7 @@ func loadRows() []row {
 			unit:    "messages (SEND, MSG, ACK) per second of the server's processor time, connections in a ring; durable",
 			floorIs: "a bare TLS echo of the same blocks (2 in, 3 out)",
 			open: func(ctx context.Context, o *options) (*sides, error) {
-				return openLoad(ctx, o, smpload.Options{Conns: n, Body: bodySize}, echoing(n, 2, 1))
+				return openLoad(ctx, o, smpload.Options{Workload: smpload.Send, Conns: n, Body: bodySize}, echoing(n, 2, 1))
 			},
 		})
 	}
@@ -78,16 +78,30 @@ func openLoad(ctx context.Context, o *options, lo smpload.Options, floor floorSi
 	if err != nil {
 		return nil, err
 	}
-	var perClock, p99 []float64
+	var perClock, p99, withCrypto []float64
+	var perCPU float64
 	return &sides{
 		ours: func(ctx context.Context, d time.Duration) (float64, error) {
 			r, used, err := loadFor(ctx, relay.Pid(), load, d)
 			perClock, p99 = append(perClock, r.PerSecond), append(p99, r.Latency.P99)
-			return float64(r.Operations) / used.Seconds(), err
+			perCPU = float64(r.Operations) / used.Seconds()
+			return perCPU, err
 		},
-		floor: other,
+		floor: func(ctx context.Context, d time.Duration) (float64, error) {
+			f, err := other(ctx, d)
+			if err == nil && lo.Workload == smpload.Send {
+				var crypto float64
+				crypto, err = messageCrypto()
+				withCrypto = append(withCrypto, perCPU*(1/f+crypto))
+			}
+			return f, err
+		},
 		more: func() map[string]float64 {
-			return map[string]float64{"per_second": round(quantile(perClock, 0.5)), "p99_ms": round(quantile(p99, 0.5))}
+			m := map[string]float64{"per_second": round(quantile(perClock, 0.5)), "p99_ms": round(quantile(p99, 0.5))}
+			if len(withCrypto) > 0 {
+				m["ratio_with_cryptography"] = round(quantile(withCrypto, 0.5))
+			}
+			return m
 		},
 		close: func() error {
 			closeFloor()

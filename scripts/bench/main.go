@@ -145,5 +145,5 @@ func (o *options) roundTime(full time.Duration) time.Duration {
 	case o.long:
 		return full
 	}
-	return full / 3
+	return full / 6
 }
