@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"sync/atomic"
@@ -37,8 +40,8 @@ type Credential struct {
 // CA is a self-signed certificate and its key, kept offline: it only signs
 // leaves. The SHA-256 of Cert is the fingerprint in addresses.
 type CA struct {
-	Cert []byte // DER
-	Key  *key.Ed25519Private
+	Cert []byte      // DER
+	Key  key.SignKey // Ed25519 or Ed448
 }
 
 // GenerateCA makes a CA with an Ed25519 key. The name is its subject, such as
@@ -66,11 +69,50 @@ func (ca *CA) GenerateLeaf(name string, now time.Time) (*Credential, error) {
 	t := template(name, now)
 	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment | x509.KeyUsageKeyAgreement
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	der, err := x509.CreateCertificate(rand.Reader, t, parent, stdPublic(k), stdPrivate(ca.Key))
+	var der []byte
+	switch signer := ca.Key.(type) {
+	case *key.Ed25519Private:
+		der, err = x509.CreateCertificate(rand.Reader, t, parent, stdPublic(k), stdPrivate(signer))
+	case *key.Ed448Private:
+		der, err = createEd448(t, parent, stdPublic(k), signer)
+	default:
+		err = errors.New("no key")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: leaf: %v", ErrCredential, err)
 	}
 	return &Credential{Chain: Chain{der, ca.Cert}, Key: k}, nil
+}
+
+// createEd448 is x509.CreateCertificate for a CA with an Ed448 key, which
+// crypto/x509 does not know: it has the certificate made with an Ed25519 key
+// that nobody keeps, names Ed448 in it and signs it anew.
+func createEd448(t, parent *x509.Certificate, pub crypto.PublicKey, signer *key.Ed448Private) ([]byte, error) {
+	der, err := x509.CreateCertificate(rand.Reader, t, parent, pub, stdPrivate(key.GenerateEd25519()))
+	if err != nil {
+		return nil, err
+	}
+	var cert struct {
+		TBS asn1.RawValue
+		Alg asn1.RawValue
+		Sig asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &cert); err != nil {
+		return nil, err
+	}
+	// AlgorithmIdentifiers of both have the same length and no parameters. In
+	// the signed part it follows version and serial number, before any name.
+	ed25519ID, ed448ID := []byte{0x30, 5, 6, 3, 43, 101, 112}, []byte{0x30, 5, 6, 3, 43, 101, 113}
+	if !bytes.Equal(cert.Alg.FullBytes, ed25519ID) || !bytes.Contains(cert.TBS.FullBytes, ed25519ID) {
+		return nil, errors.New("unexpected algorithm")
+	}
+	tbs := bytes.Replace(cert.TBS.FullBytes, ed25519ID, ed448ID, 1)
+	sig := signer.Sign(tbs)
+	return asn1.Marshal(struct {
+		TBS asn1.RawValue
+		Alg asn1.RawValue
+		Sig asn1.BitString
+	}{asn1.RawValue{FullBytes: tbs}, asn1.RawValue{FullBytes: ed448ID}, asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}})
 }
 
 func template(name string, now time.Time) *x509.Certificate {

@@ -78,26 +78,34 @@ func Init(dir string, o Options) (*Home, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", err)
-	}
-	lock, err := lockHome(dir)
+	lock, err := claim(dir, o.Force)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	if !o.Force {
-		for _, name := range []string{fileSettings, fileCAKey, fileCACert, fileKey, fileCert} {
-			if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
-				return nil, exit.Errorf(exit.CantCreate, "relay home %s: %s is there already", dir, name).
-					WithHint("choose another --home; --force replaces keys and address, so that clients lose this relay")
-			}
-		}
-	}
 	if err := generate(dir, s, o.Now); err != nil {
 		return nil, err
 	}
 	return Load(dir)
+}
+
+// claim locks a directory for a new home, which it makes if need be.
+func claim(dir string, force bool) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", err)
+	}
+	lock, err := lockHome(dir)
+	if err != nil || force {
+		return lock, err
+	}
+	for _, name := range []string{fileSettings, fileCAKey, fileCACert, fileKey, fileCert} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			_ = lock.Close()
+			return nil, exit.Errorf(exit.CantCreate, "relay home %s: %s is there already", dir, name).
+				WithHint("choose another --home; --force replaces keys and address, so that clients lose this relay")
+		}
+	}
+	return lock, nil
 }
 
 func generate(dir string, s Settings, now time.Time) error {
@@ -114,17 +122,23 @@ func generate(dir string, s Settings, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{
+	return writeFiles(dir, []file{
 		{fileCAKey, transport.AppendKeyPEM(nil, ca.Key)},
 		{fileCACert, transport.Chain{ca.Cert}.AppendPEM(nil)},
 		{fileKey, transport.AppendKeyPEM(nil, leaf.Key)},
 		{fileCert, leaf.Chain.AppendPEM(nil)},
 		{fileFingerprint, []byte(id.String() + "\n")},
 		{fileSettings, text}, // the last: a home with settings is whole
-	} {
+	})
+}
+
+type file struct {
+	name string
+	text []byte
+}
+
+func writeFiles(dir string, files []file) error {
+	for _, f := range files {
 		if err := writeFile(filepath.Join(dir, f.name), f.text); err != nil {
 			return err
 		}
@@ -158,7 +172,11 @@ func (h *Home) loadCredential() error {
 	fail := func(code int, name string, err error) error {
 		return exit.Errorf(code, "%s: %w", filepath.Join(h.Dir, name), err)
 	}
-	text, err := read(h.Dir, fileCert)
+	text, err := readSecret(h.Dir, filePair) // see replaceLeaf
+	both := err == nil
+	if !both {
+		text, err = read(h.Dir, fileCert)
+	}
 	if err != nil {
 		return err
 	}
@@ -166,8 +184,10 @@ func (h *Home) loadCredential() error {
 	if err != nil {
 		return fail(exit.Config, fileCert, err)
 	}
-	if text, err = readSecret(h.Dir, fileKey); err != nil {
-		return err
+	if !both {
+		if text, err = readSecret(h.Dir, fileKey); err != nil {
+			return err
+		}
 	}
 	defer clear(text)
 	var k key.SignKey

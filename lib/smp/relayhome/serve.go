@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
 	"github.com/simplexkit/simplexkit/lib/store"
+	"github.com/simplexkit/simplexkit/lib/transport/gotls"
 )
 
 // lockWait is how long a home that is in use is waited for.
@@ -75,6 +77,10 @@ type Relay struct {
 // and closed. It fails with [exit.TempFail] within seconds if the home is in
 // use, and with [exit.OSErr] if the port is.
 func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
+	if h.cred.Key.PublicKey().Alg() == key.Ed448 && !gotls.Patched {
+		return exit.Errorf(exit.Config, "relay: this program was built without what certificates with Ed448 need").
+			WithHint("build it with make, or go over to Ed25519, with the same address: relayctl smp cert rotate")
+	}
 	lock, err := lockHome(h.Dir)
 	if err != nil {
 		if o.Listener != nil {
@@ -104,7 +110,13 @@ func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
 		return err
 	}
 	g := newGate(h.Settings.Password, who)
-	s, err := smpserver.New(h.config(db, g, o))
+	cfg := h.config(db, g, o)
+	proxy, endProxy := h.runProxy(o.Logger)
+	defer endProxy()
+	if proxy != nil && cfg.Proxy == nil {
+		cfg.Proxy = proxy
+	}
+	s, err := smpserver.New(cfg)
 	if err != nil {
 		return exit.Errorf(exit.Config, "relay: %w", err)
 	}

@@ -26,16 +26,21 @@ type Settings struct {
 	MaxConns int      `toml:"max_connections" doc:"connections at once"`
 	MaxSubs  int      `toml:"max_subscriptions" doc:"queues that one connection may subscribe to"`
 	IdleMins int      `toml:"idle_minutes" doc:"connections without subscriptions are closed after this much silence, in minutes"`
-	Metrics  string   `toml:"metrics_listen" doc:"host:port or unix:/path for /metrics, /healthz and /readyz; empty: none"`
-	Store    string   `toml:"store" doc:"where queues are kept: sqlite, in queues.db of the relay's home, or postgres, a database that several relays of one identity may use"`
-	DSNFile  string   `toml:"store_dsn_file" doc:"file with the connection string of the PostgreSQL database; empty: the credential store-dsn of the systemd unit, or the file store-dsn of the relay's home, or the variables of PostgreSQL's clients"`
+	Proxy    bool     `toml:"proxy" doc:"forward messages to other relays for clients that do not want these to see their addresses; needs the password for new queues"`
+	// ProxyHosts and the like say where to.
+	ProxyHosts   []string `toml:"proxy_hosts" doc:"relays to forward to: names, or domains with a leading dot for all below; none: all"`
+	ProxyPrivate bool     `toml:"proxy_private_hosts" doc:"forward to relays in private networks and on this machine too; a relay whose own hosts are all such always does"`
+	ProxySOCKS   string   `toml:"proxy_socks" doc:"host:port of a SOCKS5 proxy, such as Tor's, to reach relays with onion hosts; empty: they are not reached"`
+	Metrics      string   `toml:"metrics_listen" doc:"host:port or unix:/path for /metrics, /healthz and /readyz; empty: none"`
+	Store        string   `toml:"store" doc:"where queues are kept: sqlite, in queues.db of the relay's home, or postgres, a database that several relays of one identity may use"`
+	DSNFile      string   `toml:"store_dsn_file" doc:"file with the connection string of the PostgreSQL database; empty: the credential store-dsn of the systemd unit, or the file store-dsn of the relay's home, or the variables of PostgreSQL's clients"`
 }
 
 // DefaultPort is that of SMP.
 const DefaultPort = "5223"
 
 func defaults() Settings {
-	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, IdleMins: 720, Store: StoreSQLite}
+	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, IdleMins: 720, Proxy: true, Store: StoreSQLite}
 }
 
 // ListenAddr is the address to listen on, or several with commas between.
@@ -100,6 +105,9 @@ func (s Settings) check() *wrong {
 		if n.n < 1 {
 			return &wrong{n.key, fmt.Errorf("%d: must be above 0", n.n)}
 		}
+	}
+	if w := s.checkProxy(); w != nil {
+		return w
 	}
 	return s.checkStore()
 }
