@@ -1,6 +1,9 @@
 package pgqueues
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // WaitQueued waits until n updates wait for the turn.
 func WaitQueued(s *DB, n int) {
@@ -14,3 +17,6 @@ func WaitQueued(s *DB, n int) {
 		<-time.After(time.Millisecond)
 	}
 }
+
+// Prune deletes all changes up to now.
+func Prune(ctx context.Context, s *DB) error { return s.prune(ctx, time.Now().Add(time.Minute)) }

@@ -61,17 +61,14 @@ func (s *DB) listen(ctx context.Context) (err error) {
 	if _, err := c.Exec(ctx, `LISTEN `+channel); err != nil {
 		return fmt.Errorf("pgqueues: listen: %w", err)
 	}
+	last, err := lastChange(ctx, c) // of those before, nobody tells
 	pruned := time.Now()
-	for ctx.Err() == nil {
+	for ; err == nil && ctx.Err() == nil; last, err = s.news(ctx, c) {
 		if time.Since(pruned) >= pruneEvery {
 			pruned = time.Now()
 			if err := s.prune(ctx, pruned.Add(-keepFor)); err != nil {
 				return err
 			}
-		}
-		last, err := s.news(ctx, c)
-		if err != nil {
-			return err
 		}
 		if last <= s.cursor.Load() {
 			continue
@@ -81,7 +78,12 @@ func (s *DB) listen(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return err
+}
+
+func lastChange(ctx context.Context, c *pgx.Conn) (n int64, err error) {
+	err = c.QueryRow(ctx, `SELECT change FROM state`).Scan(&n)
+	return n, err
 }
 
 // news waits for a notification of another relay and gives the number of its
@@ -101,8 +103,7 @@ func (s *DB) news(ctx context.Context, c *pgx.Conn) (last int64, err error) {
 	} else if ctx.Err() != nil || c.IsClosed() {
 		return 0, err
 	}
-	err = c.QueryRow(ctx, `SELECT change FROM state`).Scan(&last)
-	return last, err
+	return lastChange(ctx, c)
 }
 
 // prune deletes changes that all relays have learned of by now.

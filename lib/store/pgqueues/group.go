@@ -88,6 +88,7 @@ const (
 	rowQueue = iota
 	rowRecipient
 	rowNotifier
+	rowNotifierService
 )
 
 func scanChanges(rows pgx.Rows) (out []queuestore.Change, err error) {
@@ -105,6 +106,8 @@ func scanChanges(rows pgx.Rows) (out []queuestore.Change, err error) {
 			c.Kind = queuestore.ChangedOwner
 		case rowNotifier:
 			c.Kind, c.Ref.Kind = queuestore.ChangedOwner, queuestore.ByNotifier
+		case rowNotifierService:
+			c.Kind, c.Ref.Kind = queuestore.ChangedOwner, queuestore.ByNotifierService
 		default:
 			c.Kind = queuestore.ChangedAny
 		}
@@ -180,8 +183,11 @@ func (g *group) queueChanges(b *pgx.Batch) {
 		for _, r := range g.claimed {
 			g.change++
 			kind := int16(rowRecipient)
-			if r.Kind == queuestore.ByNotifier {
+			switch r.Kind {
+			case queuestore.ByNotifier:
 				kind = rowNotifier
+			case queuestore.ByNotifierService:
+				kind = rowNotifierService
 			}
 			nos, kinds, ids = append(nos, g.change), append(kinds, kind), append(ids, []byte(r.ID))
 		}

@@ -132,6 +132,17 @@ func (s *DB) OldMessages(ctx context.Context, before time.Time, limit int) ([]qu
 	return out, nil
 }
 
+// NotifierQueues implements [queuestore.Reader].
+func (s *DB) NotifierQueues(ctx context.Context, id smp.ServiceID) (n int64, err error) {
+	err = s.read(ctx, func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, `SELECT count(*) FROM queues WHERE notifier_service_id = $1`, []byte(id)).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("pgqueues: count a service's queues: %w", err)
+	}
+	return n, nil
+}
+
 // Counts implements [queuestore.Reader].
 func (s *DB) Counts(ctx context.Context) (n queuestore.Counts, err error) {
 	err = s.read(ctx, func(c *pgx.Conn) error {
