@@ -23,19 +23,21 @@ func serveCommand(e *env) *ucli.Command {
 		CustomHelpTemplate: cli.Help([]string{
 			"simplexd serve",
 			"simplexd --home ~/bot -v --log-format json serve",
+			"simplexd serve --ws 127.0.0.1:5225 --ws-token-file ~/.ws-token",
 			"systemd-run --user --unit simplexd -p Type=notify simplexd serve",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.Software, exit.OSErr, exit.IOErr,
 			exit.TempFail, exit.NoPerm, exit.Config),
+		Flags: wsFlags(),
 		Action: func(c *ucli.Context) error {
 			if c.NArg() != 0 {
 				return exit.Errorf(exit.Usage, "serve takes no arguments")
 			}
-			return classify(e, e.serve(c.Context))
+			return classify(e, e.serve(c.Context, wsSettingsOf(c)))
 		},
 	}
 }
 
-func (e *env) serve(ctx context.Context) (err error) {
+func (e *env) serve(ctx context.Context, ws wsSettings) (err error) {
 	if _, err := e.home.ReadConfig(); err != nil {
 		return err
 	}
@@ -60,6 +62,10 @@ func (e *env) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	web, err := e.wsServer(ctx, ws, p)
+	if err != nil {
+		return err
+	}
 	l, err := e.home.Listen()
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (e *env) serve(ctx context.Context) (err error) {
 	watchCtx, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
 	go sdnotify.RunWatchdog(watchCtx, p.Alive)
-	err = p.Serve(ctx, l)
+	err = p.Serve(ctx, l, web)
 	_, _ = sdnotify.Notify(sdnotify.Stopping)
 	return err
 }

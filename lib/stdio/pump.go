@@ -96,4 +96,11 @@ func (s *session) lagged(ctx context.Context, after int64) {
 	if err == nil {
 		s.sendJSON(api.Reply{Resp: b, V: api.Version})
 	}
+	if s.o.DropLagged {
+		s.dropped.Store(true)
+		select { // the writer ends the session when it has written the above
+		case s.out <- nil:
+		case <-s.ctx.Done():
+		}
+	}
 }

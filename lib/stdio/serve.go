@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/api"
@@ -41,9 +42,21 @@ type Options struct {
 	// MaxLag is how far, in events, a subscriber may fall behind before it is
 	// told that it lagged and gets no more; 0 is 100000.
 	MaxLag int64
+	// DropLagged ends the session of a subscriber that lagged, with
+	// [ErrLagged], once it has been told.
+	DropLagged bool
+	// BareRefusals leaves "corrId":null out of the answer to a line that is no
+	// request, as the bot API does.
+	BareRefusals bool
+	// After is the number of the event after which events are written; nil is
+	// the last one.
+	After *int64
 	// Log may be nil.
 	Log *slog.Logger
 }
+
+// ErrLagged is why a session ended whose client fell too far behind.
+var ErrLagged = errors.New("stdio: client fell too far behind the events")
 
 const (
 	maxOutstanding = 1024 // requests of a session that wait at once
@@ -59,6 +72,7 @@ type session struct {
 	stop context.CancelCauseFunc
 	slot chan struct{} // one for each outstanding request
 
+	dropped  atomic.Bool // the client lagged and is to go
 	requests sync.WaitGroup
 	pumps    sync.WaitGroup
 
@@ -118,6 +132,9 @@ func (s *session) begin(last int64) {
 		s.sendJSON(api.Hello{Type: "hello", V: api.Version, Version: s.o.Version, Profile: s.o.Profile, LastSeq: last})
 	}
 	s.stopPump = func() {}
+	if s.o.After != nil {
+		last = *s.o.After
+	}
 	if !s.o.NoEvents {
 		s.startPump(last, nil)
 	}
@@ -167,6 +184,9 @@ func (s *session) write(w io.Writer) {
 			return
 		case line := <-s.out:
 			if line == nil {
+				if s.dropped.Load() {
+					s.stop(ErrLagged)
+				}
 				return
 			}
 			if _, err := w.Write(line); err != nil {
@@ -208,9 +228,16 @@ func (s *session) reply(corrID string, resp any) {
 
 // refuse answers a line that is no request.
 func (s *session) refuse(what string) {
+	resp := api.Response{Type: "chatCmdError", ChatError: &api.ChatError{Type: "error",
+		ErrorType: &api.ErrorType{Type: "commandError", Message: &what}}}
+	if s.o.BareRefusals {
+		s.sendJSON(struct {
+			Resp api.Response `json:"resp"`
+		}{resp})
+		return
+	}
 	s.sendJSON(struct {
 		CorrID *string      `json:"corrId"`
 		Resp   api.Response `json:"resp"`
-	}{Resp: api.Response{Type: "chatCmdError", ChatError: &api.ChatError{Type: "error",
-		ErrorType: &api.ErrorType{Type: "commandError", Message: &what}}}})
+	}{Resp: resp})
 }

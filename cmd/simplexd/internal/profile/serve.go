@@ -18,12 +18,21 @@ import (
 const maxSessions = 256
 
 // Serve runs the profile and serves clients on l until ctx ends, which is no
-// error. It closes l, and returns when all it started has ended.
-func (p *Profile) Serve(ctx context.Context, l net.Listener) error {
+// error. Beside that it runs the functions given, except nil. It closes l, and
+// returns when all it started has ended.
+func (p *Profile) Serve(ctx context.Context, l net.Listener, beside ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	var errs [2]error
+	errs := make([]error, 2+len(beside))
+	for i, fn := range beside {
+		if fn != nil {
+			all.Go(func() {
+				errs[2+i] = fn(ctx)
+				cancel(errs[2+i])
+			})
+		}
+	}
 	all.Go(func() {
 		errs[0] = p.Run(ctx)
 		cancel(errs[0])
@@ -35,7 +44,7 @@ func (p *Profile) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	all.Wait()
-	return errors.Join(errs[0], errs[1])
+	return errors.Join(errs...)
 }
 
 // accept serves each client that connects.
@@ -68,7 +77,7 @@ func (p *Profile) accept(ctx context.Context, l net.Listener) error {
 // ServeConn serves one client until it leaves or ctx ends, and closes conn.
 func (p *Profile) ServeConn(ctx context.Context, conn net.Conn, hello bool) {
 	defer conn.Close()
-	o := p.options()
+	o := p.SessionOptions()
 	o.Hello, o.NoEvents = hello, !hello
 	if err := stdio.Serve(ctx, conn, served{p.Core, p}, o); err != nil && ctx.Err() == nil {
 		p.log.Debug("client's session ended", "err", err)
@@ -78,7 +87,7 @@ func (p *Profile) ServeConn(ctx context.Context, conn net.Conn, hello bool) {
 // ServeStream serves the client at the other end of the standard streams,
 // without a greeting.
 func (p *Profile) ServeStream(ctx context.Context, rw io.ReadWriteCloser) error {
-	return stdio.Serve(ctx, rw, served{p.Core, p}, p.options())
+	return stdio.Serve(ctx, rw, served{p.Core, p}, p.SessionOptions())
 }
 
 // Hello is what clients are greeted with.
@@ -87,9 +96,13 @@ func (p *Profile) Hello(ctx context.Context) (api.Hello, error) {
 	return api.Hello{Type: "hello", V: api.Version, Version: p.version, Profile: p.name, LastSeq: last}, err
 }
 
-func (p *Profile) options() stdio.Options {
+// SessionOptions is how clients' sessions are served.
+func (p *Profile) SessionOptions() stdio.Options {
 	return stdio.Options{Version: p.version, Profile: p.name, Log: p.log}
 }
+
+// API is what clients talk to.
+func (p *Profile) API() stdio.Core { return served{p.Core, p} }
 
 // served is the core with the methods that only a profile has.
 type served struct {
