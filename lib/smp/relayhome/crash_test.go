@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
+	"github.com/simplexkit/simplexkit/lib/store/pgtest"
 )
 
 // childEnv makes the test binary a relay on the home that it names.
@@ -276,13 +278,38 @@ func (f *flow) check(t *testing.T, n int) {
 // TestCrash kills the relay at random times while messages flow, and counts:
 // no accepted message is lost, none comes out of order, none comes twice but
 // for those whose ACK the store had not seen.
-func TestCrash(t *testing.T) {
-	kills := 12
+func TestCrash(t *testing.T) { testCrash(t, 12, "") }
+
+// TestCrashPostgres does so with the queues in PostgreSQL.
+func TestCrashPostgres(t *testing.T) {
+	testCrash(t, 6, pgtest.Start(t, pgtest.Options{}).NewDatabase(t))
+}
+
+// usePostgres changes the home's settings.
+func usePostgres(t *testing.T, dir, dsn string) {
+	t.Helper()
+	path := filepath.Join(dir, "relay.toml")
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(text, "\nstore = \"postgres\"\n"...), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "store-dsn"), []byte(dsn+"\n"), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testCrash(t *testing.T, kills int, dsn string) {
 	if testing.Short() {
 		kills = 3
 	}
 	dir := t.TempDir()
 	addr := freshHome(t, dir)
+	if dsn != "" {
+		usePostgres(t, dir, dsn)
+	}
 	v := &victim{t: t, dir: dir}
 	v.start()
 	t.Cleanup(func() { v.kill() })
