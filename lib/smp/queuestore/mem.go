@@ -104,6 +104,18 @@ func (s *Mem) LinkData(_ context.Context, n Num) (smp.LinkData, error) {
 	return smp.LinkData{}, ErrNotFound
 }
 
+// NotifierQueues implements [Reader].
+func (s *Mem) NotifierQueues(_ context.Context, id smp.ServiceID) (n int64, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, q := range s.queues {
+		if q.rec.Notifier != nil && q.rec.Notifier.ServiceID == id {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Counts implements [Reader].
 func (s *Mem) Counts(context.Context) (Counts, error) {
 	s.mu.RLock()

@@ -6,8 +6,8 @@
 // A queue is one record, known by up to four IDs: the recipient's, the
 // sender's, the notifier's and that of its short link. Its messages have
 // sequence numbers that grow over the whole store, so the order of commits is
-// the order of delivery. Time and cost of every call but OldMessages and Counts are those of
-// the queue named, whatever else the store holds.
+// the order of delivery. Time and cost of every call but OldMessages, NotifierQueues and
+// Counts are those of the queue named, whatever else the store holds.
 //
 // The store decides nothing: quotas, authorization and subscriptions are the
 // relay's.
@@ -98,6 +98,9 @@ const (
 	BySender
 	ByNotifier
 	ByLink
+	// ByNotifierService is of no queue: the subscription of a service to the
+	// notifications of all its queues, which [Claimer] knows.
+	ByNotifierService
 )
 
 // Ref names a queue.
@@ -140,6 +143,9 @@ type Reader interface {
 	// OldMessages are the oldest messages of the store that are older than a
 	// time, at most limit of them.
 	OldMessages(ctx context.Context, before time.Time, limit int) ([]Old, error)
+	// NotifierQueues is how many queues have a notifier that is associated
+	// with a service.
+	NotifierQueues(ctx context.Context, id smp.ServiceID) (int64, error)
 	// Counts may be a little old, and costs time in a big store.
 	Counts(ctx context.Context) (Counts, error)
 }

@@ -178,6 +178,17 @@ func (s *DB) OldMessages(ctx context.Context, before time.Time, limit int) (out 
 	return out, nil
 }
 
+// NotifierQueues implements [queuestore.Reader].
+func (s *DB) NotifierQueues(ctx context.Context, id smp.ServiceID) (n int64, err error) {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT count(*) FROM queues WHERE notifier_service_id = ?`, []byte(id)).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queuedb: count a service's queues: %w", err)
+	}
+	return n, nil
+}
+
 // Counts implements [queuestore.Reader].
 func (s *DB) Counts(ctx context.Context) (c queuestore.Counts, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {

@@ -204,14 +204,30 @@ func testIDs(_ *testing.T, s *suite) {
 	if err != nil || len(es) != 3 || es[0] != nil || es[1].Queue.Num != other.Num || es[2].Queue.Num != q.Num {
 		s.Errorf("batch: %v %v", es, err)
 	}
+	service := id[smp.ServiceID]()
+	s.serves(service, 0)
+	served := *q
+	notifier := *q.Notifier
+	notifier.ServiceID = service
+	served.Notifier = &notifier
+	s.put(served)
+	s.serves(service, 1)
 	gone := *q
 	gone.Notifier = nil
 	s.put(gone)
+	s.serves(service, 0)
 	if s.lookup(queuestore.ByNotifier, smp.EntityID(q.Notifier.ID)) != nil {
 		s.Error("removed notifier is found")
 	}
 	if c, err := s.Counts(context.Background()); err != nil || c != (queuestore.Counts{Queues: 2}) {
 		s.Errorf("counts %+v, %v", c, err)
+	}
+}
+
+func (s *suite) serves(id smp.ServiceID, want int64) {
+	s.Helper()
+	if n, err := s.NotifierQueues(context.Background(), id); err != nil || n != want {
+		s.Errorf("%d queues of the service, %v; want %d", n, err, want)
 	}
 }
 
