@@ -59,6 +59,9 @@ func (o *options) rounds(ctx context.Context, r row, s *sides) (result, error) {
 	}
 	var ours, floors, ratios []float64
 	for range n {
+		if err := ctx.Err(); err != nil {
+			return result{}, err
+		}
 		a, err := s.ours(ctx, d)
 		if err != nil {
 			return result{}, err
