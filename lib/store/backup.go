@@ -24,7 +24,7 @@ func (db *DB) Backup(ctx context.Context, dest string) error {
 	}
 	// The readers may not write at all; a connection of its own may, and the
 	// source is only read.
-	c := sql.OpenDB(&connector{dsn: db.dsn(true)})
+	c := sql.OpenDB(&connector{dsn: db.dsn(true), vault: &db.vault})
 	if _, err = c.ExecContext(ctx, `VACUUM INTO ?`, dest); err == nil {
 		err = f.Sync()
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -66,6 +67,7 @@ type DB struct {
 	closing sync.Once
 	closed  chan struct{} // closed when Close is done
 	err     error         // of Close
+	vault   atomic.Pointer[vault]
 
 	group *group // owned by the update that has the turn
 
@@ -87,8 +89,9 @@ type Stats struct {
 }
 
 // Open opens the database file at path and makes it, readable by its owner
-// alone, if there is none. The directory must exist. The errors are
-// [ErrCorrupt], [ErrBusy], [ErrFull] and [ErrReadOnly].
+// alone, if there is none. The directory must exist. An encrypted database is
+// locked until [DB.Unlock]. The errors are [ErrCorrupt], [ErrBusy], [ErrFull],
+// [ErrReadOnly] and [ErrNewerSchema].
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -121,16 +124,19 @@ func (db *DB) open(ctx context.Context) error {
 	if err := ownerOnly(db.path); err != nil {
 		return err
 	}
-	db.wc = &connector{dsn: db.dsn(true), steady: true}
+	db.wc = &connector{dsn: db.dsn(true), steady: true, vault: &db.vault}
 	db.w = sql.OpenDB(db.wc)
 	db.w.SetMaxOpenConns(1)
-	db.r = sql.OpenDB(&connector{dsn: db.dsn(false)})
+	db.r = sql.OpenDB(&connector{dsn: db.dsn(false), vault: &db.vault})
 	db.r.SetMaxOpenConns(db.opts.Readers)
 	db.r.SetMaxIdleConns(db.opts.Readers)
 	var n int
 	err := db.w.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n)
 	if err == nil {
-		err = db.r.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n)
+		var w *wrapping
+		if w, err = readWrapping(ctx, db.r); w != nil {
+			db.vault.Store(new(vault))
+		}
 	}
 	if err != nil {
 		_ = db.r.Close()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
@@ -35,6 +36,12 @@ var (
 	// ErrAborted: the transaction ended inside an update, by its own COMMIT
 	// or ROLLBACK. All updates of the group are taken back.
 	ErrAborted error = kind("transaction ended inside an update")
+	// ErrWrongKey: the passphrase or key is not the database's.
+	ErrWrongKey error = kind("wrong passphrase or key")
+	// ErrLocked: the database is encrypted and was not unlocked.
+	ErrLocked error = kind("database is encrypted, and its passphrase or key was not given")
+	// ErrNotEncrypted: there is no key to unlock or to change.
+	ErrNotEncrypted error = kind("database is not encrypted")
 	// ErrClosed: the database was closed.
 	ErrClosed error = kind("database is closed")
 )
@@ -97,6 +104,10 @@ func kindOf(err error) error {
 		return ErrReadOnly
 	case errors.Is(err, ErrAborted):
 		return ErrAborted
+	case errors.Is(err, ErrNewerSchema):
+		return ErrNewerSchema
+	case errors.Is(err, ErrCorrupt):
+		return ErrCorrupt
 	}
 	var se sqlite3.Error
 	if !errors.As(err, &se) {
@@ -109,6 +120,13 @@ func kindOf(err error) error {
 		return ErrReadOnly
 	}
 	switch se.Code {
+	case sqlite3.ErrError:
+		switch text := se.Error(); {
+		case strings.Contains(text, tamperedText):
+			return ErrCorrupt
+		case strings.Contains(text, lockedText):
+			return ErrLocked
+		}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return ErrBusy
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
