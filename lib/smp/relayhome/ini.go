@@ -155,7 +155,7 @@ const (
 	whyWeb   = "this relay serves no web page; use a web server"
 	whyStore = "queues and messages are always on disk here, in SQLite or PostgreSQL; what is stored is not taken over"
 	whyCtl   = "the running relay is asked through a socket in its home, by its owner, without a password"
-	whyProxy = "the proxy connects directly, to public hosts before onion ones"
+	whyProxy = "decided by the proxy itself: public hosts come before onion ones"
 	whyNames = "names are not resolved"
 	whyPace  = "decided by the relay itself"
 )
@@ -186,7 +186,12 @@ var iniKeys = map[string]map[string]taken{
 		"websockets":     {why: "not served", quiet: []string{"off"}},
 		"control_port":   {why: whyCtl},
 	},
-	"PROXY": whyFor(whyProxy, "host_mode", "required_host_mode", "own_server_domains", "socks_proxy", "socks_mode", "client_concurrency"),
+	"PROXY": with(whyFor(whyProxy, "own_server_domains", "client_concurrency"), map[string]taken{
+		"host_mode":          {why: whyProxy, quiet: []string{"public"}},
+		"required_host_mode": {why: whyProxy, quiet: []string{"off"}},
+		"socks_proxy":        {set: func(s *Settings, v string) error { s.ProxySOCKS = v; return nil }},
+		"socks_mode":         {why: "SOCKS is used for onion hosts alone", quiet: []string{"onion"}},
+	}),
 	"NAMES": with(whyFor(whyNames, "resolver_endpoint", "resolver_auth", "resolver_timeout_ms", "resolver_max_response_bytes", "resolver_concurrency"),
 		map[string]taken{"enable": {why: whyNames, quiet: []string{"off"}}}),
 	"INACTIVE_CLIENTS": {
