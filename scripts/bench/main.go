@@ -72,7 +72,7 @@ type options struct {
 
 // rows are all measurements, cheap ones first.
 func rows() []row {
-	return slices.Concat(ratchetRows(), stepRows(), relayRows(), loadRows(), memoryRows(), growthRows(), latencyRows(), agentRows())
+	return slices.Concat(ratchetRows(), stepRows(), relayRows(), loadRows(), proxiedRows(), memoryRows(), growthRows(), latencyRows(), agentRows())
 }
 
 func (o *options) run(ctx context.Context) error {
