@@ -150,13 +150,17 @@ func (r *run) fail(err error) {
 func (r *run) worker(ctx context.Context, work workload, w, workers int, rec *recorder) {
 	due := r.start.Add(r.interval / time.Duration(workers) * time.Duration(w))
 	for {
+		// A worker that waits for its time begins when it wakes up: timers are
+		// late by up to a millisecond. One that is late has been kept waiting.
+		late := r.interval > 0 && time.Now().After(due)
 		if r.interval > 0 && !r.sleep(ctx, due) || !r.more(ctx) {
 			return
 		}
 		start := time.Now()
-		if r.interval > 0 {
-			start, due = due, due.Add(r.interval)
+		if late {
+			start = due
 		}
+		due = due.Add(r.interval)
 		opCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 		err := work.op(opCtx, w, start, rec)
 		cancel()

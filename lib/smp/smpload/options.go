@@ -63,8 +63,9 @@ type Options struct {
 	// version allows.
 	Body int
 	// Rate is how many operations of Create and Send begin in a second, over
-	// all connections; 0 is no limit. With it, latency counts from the moment
-	// an operation should have begun.
+	// all connections; 0 is no limit. With it, the latency of an operation that
+	// begins late because the one before took long counts from when it should
+	// have begun.
 	Rate float64
 	// Via sends through this relay as a proxy.
 	Via *smp.ServerAddr
