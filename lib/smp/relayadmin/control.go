@@ -46,12 +46,13 @@ type failure struct {
 
 // Info is what a relay is.
 type Info struct {
-	V       int       `json:"v"`
-	Version string    `json:"version"` // of the program
-	PID     int       `json:"pid"`
-	Started time.Time `json:"started"`
-	Listen  string    `json:"listen"`
-	queuestore.Counts
+	V        int       `json:"v"`
+	Version  string    `json:"version"` // of the program
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	Listen   string    `json:"listen"`
+	Queues   int64     `json:"queues"`
+	Messages int64     `json:"messages"`
 }
 
 // Admin serves an operator's requests to one relay. Its methods may be called
@@ -158,7 +159,7 @@ func (a *Admin) do(ctx context.Context, r request) (any, error) {
 	switch r.Method {
 	case "info":
 		n, err := a.count(ctx)
-		return Info{1, a.Version, a.PID, a.started, a.Relay.Addr.String(), n}, err
+		return Info{1, a.Version, a.PID, a.started, a.Relay.Addr.String(), n.Queues, n.Messages}, err
 	case "stats":
 		return a.Stats(ctx)
 	case "metrics":
