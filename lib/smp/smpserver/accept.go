@@ -98,7 +98,7 @@ func (s *Server) handshake(ctx context.Context, sock net.Conn) (*conn, error) {
 		_ = t.Abort()
 		return nil, err
 	}
-	c := &conn{s: s, t: t, out: newOut(), p: h.Params, service: h.Service, peerKey: h.PeerKey}
+	c := &conn{s: s, no: s.connections.Add(1), t: t, out: newOut(), p: h.Params, service: h.Service, peerKey: h.PeerKey}
 	c.room.L = &c.mu
 	c.active.Store(s.cfg.Now().Unix())
 	return c, nil

@@ -134,6 +134,7 @@ func (s *Server) expireMessages(ctx context.Context) {
 				break
 			}
 		}
+		s.expireNtfs()
 		if !wait(ctx, s.cfg.ExpiryInterval) {
 			return
 		}
@@ -198,7 +199,7 @@ func (s *Server) closeIdle(ctx context.Context) {
 		s.mu.Unlock()
 		for _, c := range idle {
 			s.table.mu.Lock()
-			subscribed := c.nsubs > 0
+			subscribed := c.nsubs > 0 || c.served > 0 || c.servesAll
 			s.table.mu.Unlock()
 			if !subscribed {
 				_ = c.t.Abort()

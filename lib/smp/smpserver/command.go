@@ -60,12 +60,14 @@ func (c *conn) command(g *group, r request) {
 	case smp.NDEL:
 		c.disableNotifications(g, r)
 	case smp.NSUB:
-		g.claimed(r, queuestore.ByNotifier, func() { c.subscribeNotifications(r) })
+		c.subscribeNotifier(g, r)
+	case smp.NSUBS:
+		c.subscribeService(g, r)
 	case smp.PRXY:
 		c.proxySession(g, r, cmd)
 	case smp.PFWD:
 		c.proxyForward(g, r, cmd)
-	default: // SUBS, NSUBS: queues are subscribed one by one
+	default: // SUBS: up to version 18 services subscribe to queues one by one
 		c.fail(r, smp.ErrProhibited)
 	}
 }

@@ -16,6 +16,7 @@ import (
 type conn struct {
 	// Set once.
 	s       *Server
+	no      uint64 // from 1, of all connections
 	t       *transport.Conn
 	p       smp.Params
 	service *smp.PeerService  // of a session with a service certificate
@@ -40,6 +41,10 @@ type conn struct {
 	nsubs int  // its length
 	gets  map[smp.RecipientID]*sub
 	gone  bool // no more subscriptions
+	// served is how many queues of its service it has the notifications of;
+	// servesAll is set by NSUBS.
+	served    int64
+	servesAll bool
 }
 
 // maxBlocks is how many blocks wait for the runner before the reader stops

@@ -73,6 +73,9 @@ func (c *conn) unsubscribeAll() {
 	for c.subs != nil {
 		t.endLocked(c.subs, nil)
 	}
+	if c.service != nil && t.nservices[c.service.ServiceID] == c {
+		delete(t.nservices, c.service.ServiceID)
+	}
 	c.gets = nil
 }
 

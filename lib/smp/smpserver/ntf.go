@@ -1,6 +1,8 @@
 package smpserver
 
 import (
+	"time"
+
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
@@ -11,47 +13,77 @@ import (
 const (
 	maxNtfsOfQueue = 4
 	maxNtfs        = 100_000
+	ntfTTL         = 24 * time.Hour
 )
 
 // ntfs are the notifications that wait. Guarded by table.mu.
 type ntfs struct {
-	pending map[smp.NotifierID][]smp.NMSG
+	pending map[smp.NotifierID]*waiting
 	count   int
 }
 
-func (n *ntfs) init() { n.pending = map[smp.NotifierID][]smp.NMSG{} }
+// waiting are the notifications of one notifier, at least one.
+type waiting struct {
+	service smp.ServiceID // whose connection gets them; or empty
+	list    []ntf
+	told    uint64 // conn.no of the connection whose writer was told to look
+}
 
-func (n *ntfs) addLocked(id smp.NotifierID, m smp.NMSG) {
+type ntf struct {
+	smp.NMSG
+	at int64 // Unix time
+}
+
+func (n *ntfs) init() { n.pending = map[smp.NotifierID]*waiting{} }
+
+func (n *ntfs) addLocked(id smp.NotifierID, service smp.ServiceID, m ntf) {
 	for n.count >= maxNtfs {
 		for victim := range n.pending {
 			n.deleteLocked(victim)
 			break
 		}
 	}
-	list := append(n.pending[id], m)
+	w := n.pending[id]
+	if w == nil {
+		w = &waiting{}
+		n.pending[id] = w
+	}
+	w.service = service
+	w.list = append(w.list, m)
 	n.count++
-	if len(list) > maxNtfsOfQueue {
-		list = append(list[:0], list[1:]...)
+	if len(w.list) > maxNtfsOfQueue {
+		w.list = append(w.list[:0], w.list[1:]...)
 		n.count--
 	}
-	n.pending[id] = list
 }
 
-func (n *ntfs) takeLocked(id smp.NotifierID) (m smp.NMSG, more bool) {
-	list := n.pending[id]
-	m, list = list[0], append(list[:0], list[1:]...)
+func (n *ntfs) takeLocked(id smp.NotifierID, w *waiting) smp.NMSG {
+	m := w.list[0].NMSG
+	w.list = append(w.list[:0], w.list[1:]...)
 	n.count--
-	if len(list) == 0 {
+	if len(w.list) == 0 {
 		delete(n.pending, id)
-		return m, false
 	}
-	n.pending[id] = list
-	return m, true
+	return m
 }
 
 func (n *ntfs) deleteLocked(id smp.NotifierID) {
-	n.count -= len(n.pending[id])
-	delete(n.pending, id)
+	if w := n.pending[id]; w != nil {
+		n.count -= len(w.list)
+		delete(n.pending, id)
+	}
+}
+
+// expireNtfs forgets notifications that nobody has asked for in time.
+func (s *Server) expireNtfs() {
+	before := s.cfg.Now().Add(-ntfTTL).Unix()
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	for id, w := range s.ntfs.pending {
+		if w.list[len(w.list)-1].at < before {
+			s.ntfs.deleteLocked(id)
+		}
+	}
 }
 
 // endLocked forgets a notifier, if any, and tells its subscriber.
@@ -63,6 +95,7 @@ func (n *ntfs) endLocked(t *table, notifier *queuestore.Notifier, by *conn) {
 	if s := t.nsubs[notifier.ID]; s != nil {
 		t.endLocked(s, deletedFor(s, by))
 	}
+	t.leaveServiceLocked(notifier, smp.DELD{})
 }
 
 // notify makes a notification of a message and lets the notifier's
@@ -82,14 +115,32 @@ func (s *Server) notify(rec *queuestore.Queue, m *queuestore.Message) {
 	}
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
-	s.ntfs.addLocked(rec.Notifier.ID, smp.NMSG{Nonce: nonce, Meta: meta})
+	s.ntfs.addLocked(rec.Notifier.ID, rec.Notifier.ServiceID,
+		ntf{smp.NMSG{Nonce: nonce, Meta: meta}, s.cfg.Now().Unix()})
 	s.offerNtfLocked(rec.Notifier.ID)
 }
 
+// notifiedLocked is the connection that a notifier's notifications go to, or
+// nil.
+func (t *table) notifiedLocked(id smp.NotifierID, service smp.ServiceID) *conn {
+	if s := t.nsubs[id]; s != nil {
+		return s.conn
+	}
+	if service == "" {
+		return nil
+	}
+	return t.nservices[service]
+}
+
+// offerNtfLocked lets the writer of a notifier's subscriber look.
 func (s *Server) offerNtfLocked(id smp.NotifierID) {
-	if sub := s.table.nsubs[id]; sub != nil && !sub.queued && len(s.ntfs.pending[id]) > 0 {
-		sub.queued = true
-		sub.conn.out.add(outItem{entity: sub.id, pull: pullNtf})
+	w := s.ntfs.pending[id]
+	if w == nil {
+		return
+	}
+	if c := s.table.notifiedLocked(id, w.service); c != nil && w.told != c.no {
+		w.told = c.no
+		c.out.add(outItem{entity: smp.EntityID(id), pull: pullNtf})
 	}
 }
 
@@ -98,18 +149,17 @@ func (c *conn) pullNtf(it outItem) smp.Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := smp.NotifierID(it.entity)
-	sub := t.nsubs[id]
-	if sub == nil || sub.conn != c {
+	w := c.s.ntfs.pending[id]
+	if w == nil || w.told != c.no {
 		return nil
 	}
-	sub.queued = false
-	if len(c.s.ntfs.pending[id]) == 0 {
+	w.told = 0
+	if t.notifiedLocked(id, w.service) != c {
 		return nil
 	}
-	m, more := c.s.ntfs.takeLocked(id)
-	if more {
-		c.s.offerNtfLocked(id)
-	}
+	m := c.s.ntfs.takeLocked(id, w)
+	c.s.offerNtfLocked(id)
+	c.s.stats.notified.Add(1)
 	return m
 }
 
@@ -149,21 +199,4 @@ func (c *conn) notifierGone(ch *change) {
 	c.s.table.mu.Lock()
 	defer c.s.table.mu.Unlock()
 	c.s.ntfs.endLocked(c.s.table, ch.old.Notifier, c)
-}
-
-// subscribeNotifications is NSUB. smp: Subscribe to queue notifications
-func (c *conn) subscribeNotifications(r request) {
-	t := c.s.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if r.q.dead || r.q.rec.Notifier == nil || smp.EntityID(r.q.rec.Notifier.ID) != r.EntityID {
-		c.fail(r, smp.ErrAuth)
-		return
-	}
-	if _, ok := t.subscribeLocked(c, r.EntityID, subNotifier); !ok {
-		c.fail(r, smp.ErrQuota)
-		return
-	}
-	c.reply(r, smp.SOK{})
-	c.s.offerNtfLocked(smp.NotifierID(r.EntityID))
 }

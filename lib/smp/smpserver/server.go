@@ -22,6 +22,8 @@ type Server struct {
 	acks  acks
 	ntfs  ntfs
 	stats counters
+	// connections counts all there have been.
+	connections atomic.Uint64
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
@@ -132,14 +134,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 type Stats struct {
 	Accepted, Handshakes, Refused             int64 // sockets, of those connections, over the limits
 	Sent, Delivered, Acked, Created           int64 // SEND answered with OK, MSG written, ACK, NEW
+	Notified                                  int64 // NMSG written
 	Proxied, Forwarded                        int64 // PRXY and PFWD that succeeded, here as a proxy
 	Expired, QuotaExceeded, Malformed         int64
 	Connections, Subscriptions, QueuesInCache int
+	NotifierSubscriptions, Services           int // queues one by one; services with all of theirs
 }
 
 type counters struct {
 	accepted, handshakes, refused     atomic.Int64
 	sent, delivered, acked, created   atomic.Int64
+	notified                          atomic.Int64
 	proxied, forwarded                atomic.Int64
 	expired, quotaExceeded, malformed atomic.Int64
 }
@@ -150,7 +155,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Accepted: c.accepted.Load(), Handshakes: c.handshakes.Load(), Refused: c.refused.Load(),
 		Sent: c.sent.Load(), Delivered: c.delivered.Load(), Acked: c.acked.Load(), Created: c.created.Load(),
-		Proxied: c.proxied.Load(), Forwarded: c.forwarded.Load(),
+		Notified: c.notified.Load(), Proxied: c.proxied.Load(), Forwarded: c.forwarded.Load(),
 		Expired: c.expired.Load(), QuotaExceeded: c.quotaExceeded.Load(), Malformed: c.malformed.Load(),
 	}
 	s.mu.Lock()
@@ -158,6 +163,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	s.table.mu.Lock()
 	st.Subscriptions, st.QueuesInCache = len(s.table.subs), s.table.count
+	st.NotifierSubscriptions, st.Services = len(s.table.nsubs), len(s.table.nservices)
 	s.table.mu.Unlock()
 	return st
 }

@@ -47,7 +47,9 @@ func (cl *claim) subscribed(c *conn) {
 	defer cl.t.mu.Unlock()
 	cl.forgetLocked()
 	if cl.lost {
-		if s := cl.t.subscriptionLocked(cl.ref); s != nil && s.conn == c {
+		if cl.ref.Kind == queuestore.ByNotifierService {
+			cl.t.endServiceLocked(c)
+		} else if s := cl.t.subscriptionLocked(cl.ref); s != nil && s.conn == c {
 			cl.t.endLocked(s, smp.END{})
 		}
 	}
@@ -81,14 +83,42 @@ func (t *table) subscriptionLocked(r queuestore.Ref) *sub {
 // claimed runs fn, which subscribes and answers: at once, or after a commit
 // that tells other relays.
 func (g *group) claimed(r request, kind queuestore.IDKind, fn func()) {
-	cl := g.c.claim(kind, r.EntityID)
-	if cl == nil {
+	g.afterClaims(r, claims{g.c.claim(kind, r.EntityID)}, fn)
+}
+
+// claims are made together.
+type claims []*claim
+
+func (cls claims) apply(tx queuestore.Tx) error {
+	for _, cl := range cls {
+		if err := cl.apply(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (cls claims) subscribed(c *conn) {
+	for _, cl := range cls {
+		cl.subscribed(c)
+	}
+}
+
+func (cls claims) failed() {
+	for _, cl := range cls {
+		cl.failed()
+	}
+}
+
+// afterClaims is claimed with any claims, nil if no other relay uses the store.
+func (g *group) afterClaims(r request, cls claims, fn func()) {
+	if cls[0] == nil {
 		fn()
 		return
 	}
-	g.add(step{req: r, apply: cl.apply, failed: cl.failed, after: func() smp.Message {
+	g.add(step{req: r, apply: cls.apply, failed: cls.failed, after: func() smp.Message {
 		fn()
-		cl.subscribed(g.c)
+		cls.subscribed(g.c)
 		return nil
 	}})
 }
@@ -150,14 +180,18 @@ func (t *table) concerned(changes []queuestore.Change) (refs []queuestore.Ref, n
 	for _, c := range changes {
 		switch c.Kind {
 		case queuestore.ChangedOwner:
-			if s := t.subscriptionLocked(c.Ref); s != nil {
+			if c.Ref.Kind == queuestore.ByNotifierService {
+				if conn := t.nservices[smp.ServiceID(c.Ref.ID)]; conn != nil {
+					t.endServiceLocked(conn)
+				}
+			} else if s := t.subscriptionLocked(c.Ref); s != nil {
 				t.endLocked(s, smp.END{})
 			}
 			for _, cl := range t.claims[c.Ref] {
 				cl.lost = true
 			}
 		case queuestore.ChangedQueue:
-			wanted := c.Notify != 0 && len(t.nsubs) > 0
+			wanted := c.Notify != 0 && len(t.nsubs)+len(t.nservices) > 0
 			if wanted && notify[c.Ref] == 0 {
 				notify[c.Ref] = c.Notify
 			}
@@ -224,6 +258,8 @@ func (s *Server) replacedLocked(q *queue, rec *queuestore.Queue, first *queuesto
 	t.replaceLocked(q, rec)
 	if old.Notifier != nil && (rec.Notifier == nil || rec.Notifier.ID != old.Notifier.ID) {
 		s.ntfs.endLocked(t, old.Notifier, nil)
+	} else if old.Notifier != nil && old.Notifier.ServiceID != rec.Notifier.ServiceID {
+		t.leaveServiceLocked(old.Notifier, smp.END{})
 	}
 	sub := t.subs[rec.RecipientID]
 	if sub == nil {
@@ -258,7 +294,7 @@ func (s *Server) notifyFrom(ctx context.Context, rec *queuestore.Queue, seq queu
 		return nil
 	}
 	s.table.mu.Lock()
-	here := s.table.nsubs[rec.Notifier.ID] != nil
+	here := s.table.notifiedLocked(rec.Notifier.ID, rec.Notifier.ServiceID) != nil
 	s.table.mu.Unlock()
 	if !here {
 		return nil

@@ -65,8 +65,10 @@ type table struct {
 	count  int                       // queues
 	subs   map[smp.RecipientID]*sub
 	nsubs  map[smp.NotifierID]*sub
-	tick   uint64
-	loads  map[uint64]struct{} // ticks at which loads under way began
+	// nservices are the connections that have the notifications of services.
+	nservices map[smp.ServiceID]*conn
+	tick      uint64
+	loads     map[uint64]struct{} // ticks at which loads under way began
 
 	// Of stores that other relays use too.
 	claims  map[queuestore.Ref][]*claim // subscriptions to be
@@ -76,11 +78,12 @@ type table struct {
 func newTable(s queuestore.Store, max int) *table {
 	return &table{
 		store: s, max: max,
-		queues: map[queuestore.Ref]*queue{},
-		subs:   map[smp.RecipientID]*sub{},
-		nsubs:  map[smp.NotifierID]*sub{},
-		loads:  map[uint64]struct{}{},
-		claims: map[queuestore.Ref][]*claim{},
+		queues:    map[queuestore.Ref]*queue{},
+		subs:      map[smp.RecipientID]*sub{},
+		nsubs:     map[smp.NotifierID]*sub{},
+		nservices: map[smp.ServiceID]*conn{},
+		loads:     map[uint64]struct{}{},
+		claims:    map[queuestore.Ref][]*claim{},
 	}
 }
 
