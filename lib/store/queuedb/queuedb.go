@@ -73,11 +73,18 @@ func (s *DB) Update(ctx context.Context, fn func(queuestore.Tx) error) error {
 
 const selectQueue = `SELECT num, ` + queuerow.Columns + ` FROM queues WHERE `
 
+// selectEntry also counts the messages, from the index, and looks for the
+// marker in the last one.
+const selectEntry = `SELECT num, ` + queuerow.Columns + `,
+	(SELECT count(*) FROM messages WHERE queue = queues.num),
+	coalesce((SELECT quota FROM messages WHERE queue = queues.num ORDER BY seq DESC LIMIT 1), 0)
+	FROM queues WHERE `
+
 var lookups = [...]string{
-	queuestore.ByRecipient: selectQueue + `recipient_id = ?`,
-	queuestore.BySender:    selectQueue + `sender_id = ?`,
-	queuestore.ByNotifier:  selectQueue + `notifier_id = ?`,
-	queuestore.ByLink:      selectQueue + `link_id = ?`,
+	queuestore.ByRecipient: selectEntry + `recipient_id = ?`,
+	queuestore.BySender:    selectEntry + `sender_id = ?`,
+	queuestore.ByNotifier:  selectEntry + `notifier_id = ?`,
+	queuestore.ByLink:      selectEntry + `link_id = ?`,
 }
 
 // Lookup implements [queuestore.Reader].
@@ -85,15 +92,13 @@ func (s *DB) Lookup(ctx context.Context, refs ...queuestore.Ref) ([]*queuestore.
 	out := make([]*queuestore.Entry, len(refs))
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		for i, r := range refs {
-			q, err := queuerow.ScanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)))
+			e := new(queuestore.Entry)
+			var err error
+			e.Queue, err = queuerow.ScanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)), &e.Size, &e.Full)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
 			if err != nil {
-				return err
-			}
-			e := &queuestore.Entry{Queue: q}
-			if err := entrySize(tx, e); err != nil {
 				return err
 			}
 			out[i] = e
@@ -104,17 +109,6 @@ func (s *DB) Lookup(ctx context.Context, refs ...queuestore.Ref) ([]*queuestore.
 		return nil, fmt.Errorf("queuedb: find queues: %w", err)
 	}
 	return out, nil
-}
-
-// entrySize counts the messages from the index, and looks for the marker in
-// the last one.
-func entrySize(tx *sql.Tx, e *queuestore.Entry) error {
-	var last sql.NullInt64
-	err := tx.QueryRow(`SELECT count(*), max(seq) FROM messages WHERE queue = ?`, e.Queue.Num).Scan(&e.Size, &last)
-	if err != nil || !last.Valid {
-		return err
-	}
-	return tx.QueryRow(`SELECT quota FROM messages WHERE seq = ?`, last.Int64).Scan(&e.Full)
 }
 
 // Next implements [queuestore.Reader].
