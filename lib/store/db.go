@@ -195,8 +195,12 @@ func (db *DB) Stats() Stats {
 // View runs fn on a snapshot, which begins with its first statement and which
 // fn cannot write. Views are not nested. Errors of fn are returned as they are, those of the
 // database with their kind: [ErrCorrupt], [ErrClosed]; a context that ends
-// interrupts fn's statements.
+// interrupts fn's statements. With a context of [DB.Join] fn sees what that
+// transaction has written so far.
 func (db *DB) View(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	if tx := db.outer(ctx); tx != nil {
+		return db.wrap(fn(tx))
+	}
 	if err := db.enter(); err != nil {
 		return err
 	}

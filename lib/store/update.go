@@ -29,8 +29,12 @@ type group struct {
 // database carry their kind: [ErrFull], [ErrBusy], [ErrCorrupt],
 // [ErrReadOnly], [ErrConflict], [ErrAborted], [ErrClosed]; those of the
 // context are returned only if fn did not run. fn must not commit or roll back
-// itself, nor keep the transaction.
+// itself, nor keep the transaction. With a context of [DB.Join] fn runs inside
+// that transaction.
 func (db *DB) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	if tx := db.outer(ctx); tx != nil {
+		return db.nest(tx, fn)
+	}
 	if err := db.enter(); err != nil {
 		return err
 	}
