@@ -2,8 +2,9 @@
 // in SQLite: agent.Store over the engine of package store. Its tables begin
 // with agent_ and may share a file with those of other components.
 //
-// Private keys and ratchet states lie in the file as they are; who can read
-// the file can read what is sent from then on.
+// In an encrypted database the columns of [Sealed] are sealed. In one that is
+// not, private keys and ratchet states lie in the file as they are, and who
+// can read the file can read what is sent from then on.
 package agentdb
 
 import (

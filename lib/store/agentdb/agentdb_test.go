@@ -16,6 +16,20 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 )
 
+// encrypted tells open to give databases a key.
+var encrypted bool
+
+func TestEncrypted(t *testing.T) {
+	encrypted = true
+	defer func() { encrypted = false }()
+	for name, test := range map[string]func(*testing.T){
+		"connections": TestConnections, "deliveries": TestDeliveries, "ratchets": TestRatchetRows, "outbox": TestOutbox,
+		"failures": TestUpdateFails, "short links": TestShortLinks, "opened links": TestOpenedLinks, "notifiers": TestNotifiers,
+	} {
+		t.Run(name, test)
+	}
+}
+
 func open(t *testing.T) *agentdb.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "agent.db"), store.Options{})
@@ -27,6 +41,11 @@ func open(t *testing.T) *agentdb.DB {
 			t.Error(err)
 		}
 	})
+	if encrypted {
+		if err := db.Protect(t.Context(), store.RawKey([32]byte{1})); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := db.Migrate(t.Context(), agentdb.Migrations()); err != nil {
 		t.Fatal(err)
 	}

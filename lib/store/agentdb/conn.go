@@ -10,12 +10,36 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store"
 )
 
-const connColumns = `conn_id, role, phase, version, pq, encrypted, last_msg_id, snd_id, snd_hash, rcv_id, rcv_hash, sync, created_at, user_id`
+var (
+	insertConn = `INSERT INTO agent_conns (conn_id, role, phase, version, pq, encrypted, last_msg_id, snd_id, snd_hash,
+			rcv_id, rcv_hash, sync, created_at, user_id)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ` + sealed.Seal("agent_conns.snd_hash", "?9", "?1") + `,
+			?10, ` + sealed.Seal("agent_conns.rcv_hash", "?11", "?1") + `, ?12, ?13, ?14)`
+	selectConn = `SELECT conn_id, role, phase, version, pq, encrypted, last_msg_id, snd_id, ` + sealed.Open("agent_conns.snd_hash") + `,
+		rcv_id, ` + sealed.Open("agent_conns.rcv_hash") + `, sync, created_at, user_id FROM agent_conns WHERE conn_id = ?`
+	updateConn = `UPDATE agent_conns SET role = ?1, phase = ?2, version = ?3, pq = ?4, encrypted = ?5,
+		last_msg_id = ?6, snd_id = ?7, snd_hash = ` + sealed.Seal("agent_conns.snd_hash", "?8", "?12") + `,
+		rcv_id = ?9, rcv_hash = ` + sealed.Seal("agent_conns.rcv_hash", "?10", "?12") + `, sync = ?11 WHERE conn_id = ?12`
+
+	selectRatchet = `SELECT ` + sealed.Open("agent_ratchets.state") + ` FROM agent_ratchets WHERE conn_id = ? AND state IS NOT NULL`
+	putRatchet    = `INSERT INTO agent_ratchets (conn_id, state) VALUES (?1, ` + sealed.Seal("agent_ratchets.state", "?2", "?1") + `)
+		ON CONFLICT (conn_id) DO UPDATE SET state = excluded.state`
+	selectKeys = `SELECT ` + sealed.Open("agent_ratchets.keys") + ` FROM agent_ratchets WHERE conn_id = ? AND keys IS NOT NULL`
+	putKeys    = `INSERT INTO agent_ratchets (conn_id, keys) VALUES (?1, ` + sealed.Seal("agent_ratchets.keys", "?2", "?1") + `)
+		ON CONFLICT (conn_id) DO UPDATE SET keys = excluded.keys`
+
+	thisChain     = sealed.Seal("agent_skipped_keys.header_key", "?2", "?1")
+	skippedChains = `SELECT DISTINCT ` + sealed.Open("agent_skipped_keys.header_key") + ` FROM agent_skipped_keys WHERE conn_id = ?`
+	skippedKey    = `SELECT ` + sealed.Open("agent_skipped_keys.msg_key") + ` FROM agent_skipped_keys
+		WHERE conn_id = ?1 AND header_key = ` + thisChain + ` AND number = ?3`
+	deleteSkipped = `DELETE FROM agent_skipped_keys WHERE conn_id = ?1 AND header_key = ` + thisChain + ` AND number = ?3`
+	addSkipped    = `INSERT OR REPLACE INTO agent_skipped_keys (conn_id, header_key, number, msg_key)
+		VALUES (?1, ` + thisChain + `, ?3, ` + sealed.Seal("agent_skipped_keys.msg_key", "?4", "?1", thisChain, "?3") + `)`
+)
 
 // InsertConn implements agent.ConnStore.
 func (t tx) InsertConn(c *agent.Conn) error {
-	err := t.exec("insert connection", `INSERT INTO agent_conns (`+connColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	err := t.exec("insert connection", insertConn,
 		c.ID, c.Role, c.Phase, c.Version, c.PQ, c.Encrypted, c.LastMsgID,
 		c.SndID, notNull(c.SndHash), c.RcvID, notNull(c.RcvHash), c.Sync, ms(c.CreatedAt), c.User)
 	if store.IsConflict(err) {
@@ -27,7 +51,7 @@ func (t tx) InsertConn(c *agent.Conn) error {
 // Conn implements agent.ConnStore.
 func (t tx) Conn(id agent.ConnID) (*agent.Conn, error) {
 	c, created := new(agent.Conn), int64(0)
-	err := t.one("connection", `SELECT `+connColumns+` FROM agent_conns WHERE conn_id = ?`, []any{id},
+	err := t.one("connection", selectConn, []any{id},
 		&c.ID, &c.Role, &c.Phase, &c.Version, &c.PQ, &c.Encrypted, &c.LastMsgID,
 		&c.SndID, &c.SndHash, &c.RcvID, &c.RcvHash, &c.Sync, &created, &c.User)
 	if err != nil {
@@ -39,9 +63,7 @@ func (t tx) Conn(id agent.ConnID) (*agent.Conn, error) {
 
 // UpdateConn implements agent.ConnStore.
 func (t tx) UpdateConn(c *agent.Conn) error {
-	return t.exec("update connection", `UPDATE agent_conns SET role = ?, phase = ?, version = ?, pq = ?, encrypted = ?,
-		last_msg_id = ?, snd_id = ?, snd_hash = ?, rcv_id = ?, rcv_hash = ?, sync = ? WHERE conn_id = ?`,
-		c.Role, c.Phase, c.Version, c.PQ, c.Encrypted,
+	return t.exec("update connection", updateConn, c.Role, c.Phase, c.Version, c.PQ, c.Encrypted,
 		c.LastMsgID, c.SndID, notNull(c.SndHash), c.RcvID, notNull(c.RcvHash), c.Sync, c.ID)
 }
 
@@ -57,20 +79,18 @@ func (t tx) Conns() ([]agent.ConnID, error) {
 
 // Ratchet implements agent.RatchetStore.
 func (t tx) Ratchet(id agent.ConnID) (state []byte, err error) {
-	err = t.one("ratchet", `SELECT state FROM agent_ratchets WHERE conn_id = ? AND state IS NOT NULL`, []any{id}, &state)
+	err = t.one("ratchet", selectRatchet, []any{id}, &state)
 	return state, err
 }
 
 // PutRatchet implements agent.RatchetStore.
 func (t tx) PutRatchet(id agent.ConnID, state []byte) error {
-	return t.exec("put ratchet", `INSERT INTO agent_ratchets (conn_id, state) VALUES (?, ?)
-		ON CONFLICT (conn_id) DO UPDATE SET state = excluded.state`, id, state)
+	return t.exec("put ratchet", putRatchet, id, state)
 }
 
 // SkippedChains implements agent.RatchetStore.
 func (t tx) SkippedChains(id agent.ConnID) (out []ratchet.HeaderKey, err error) {
-	const query = `SELECT DISTINCT header_key FROM agent_skipped_keys WHERE conn_id = ?`
-	err = t.each("skipped chains", query, []any{id}, func(r *sql.Rows) error {
+	err = t.each("skipped chains", skippedChains, []any{id}, func(r *sql.Rows) error {
 		var b []byte
 		if err := r.Scan(&b); err != nil {
 			return err
@@ -88,8 +108,7 @@ func (t tx) SkippedChains(id agent.ConnID) (out []ratchet.HeaderKey, err error) 
 // SkippedKey implements agent.RatchetStore.
 func (t tx) SkippedKey(id agent.ConnID, chain ratchet.HeaderKey, n uint32) (k ratchet.MessageKey, err error) {
 	var b []byte
-	err = t.one("skipped key", `SELECT msg_key FROM agent_skipped_keys WHERE conn_id = ? AND header_key = ? AND number = ?`,
-		[]any{id, chain[:], n}, &b)
+	err = t.one("skipped key", skippedKey, []any{id, chain[:], n}, &b)
 	if err == nil && len(b) != len(k) {
 		err = errors.New("agentdb: skipped key: wrong size")
 	}
@@ -100,15 +119,13 @@ func (t tx) SkippedKey(id agent.ConnID, chain ratchet.HeaderKey, n uint32) (k ra
 // ApplySkipped implements agent.RatchetStore.
 func (t tx) ApplySkipped(id agent.ConnID, d ratchet.SkippedDiff) error {
 	if r := d.Remove; r != nil {
-		err := t.exec("delete skipped key", `DELETE FROM agent_skipped_keys WHERE conn_id = ? AND header_key = ? AND number = ?`,
-			id, r.Chain[:], r.N)
+		err := t.exec("delete skipped key", deleteSkipped, id, r.Chain[:], r.N)
 		if err != nil {
 			return err
 		}
 	}
 	for _, k := range d.Add {
-		err := t.exec("add skipped key", `INSERT OR REPLACE INTO agent_skipped_keys (conn_id, header_key, number, msg_key)
-			VALUES (?, ?, ?, ?)`, id, k.Chain[:], k.N, k.Key[:])
+		err := t.exec("add skipped key", addSkipped, id, k.Chain[:], k.N, k.Key[:])
 		if err != nil {
 			return err
 		}
@@ -123,12 +140,11 @@ func (t tx) DeleteSkipped(id agent.ConnID) error {
 
 // AgreementKeys implements agent.RatchetStore.
 func (t tx) AgreementKeys(id agent.ConnID) (keys []byte, err error) {
-	err = t.one("agreement keys", `SELECT keys FROM agent_ratchets WHERE conn_id = ? AND keys IS NOT NULL`, []any{id}, &keys)
+	err = t.one("agreement keys", selectKeys, []any{id}, &keys)
 	return keys, err
 }
 
 // PutAgreementKeys implements agent.RatchetStore.
 func (t tx) PutAgreementKeys(id agent.ConnID, keys []byte) error {
-	return t.exec("put agreement keys", `INSERT INTO agent_ratchets (conn_id, keys) VALUES (?, ?)
-		ON CONFLICT (conn_id) DO UPDATE SET keys = excluded.keys`, id, keys)
+	return t.exec("put agreement keys", putKeys, id, keys)
 }

@@ -9,10 +9,43 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
+var (
+	putShortLink = `INSERT OR REPLACE INTO agent_short_links (rcv_queue_id, type, link_id, link_key, root_key, fixed)
+		VALUES (?1, ?2, ` + shortSealed("link_id", "?3") + `, ` + shortSealed("link_key", "?4") + `,
+			` + shortSealed("root_key", "?5") + `, ` + shortSealed("fixed", "?6") + `)`
+	selectShortLink = `SELECT type, ` + opened("agent_short_links", "link_id", "link_key", "root_key", "fixed") + `
+		FROM agent_short_links WHERE rcv_queue_id = ?`
+
+	thisServer    = sealed.Seal("agent_opened_links.server", "?1")
+	thisLink      = sealed.Seal("agent_opened_links.link_id", "?2", thisServer)
+	putOpenedLink = `INSERT OR REPLACE INTO agent_opened_links (server, link_id, link_key, auth_key, snd_id, created_at)
+		VALUES (` + thisServer + `, ` + thisLink + `, ` + sealed.Seal("agent_opened_links.link_key", "?3", thisServer, thisLink) + `,
+			` + sealed.Seal("agent_opened_links.auth_key", "?4", thisServer, thisLink) + `,
+			` + sealed.Seal("agent_opened_links.snd_id", "?5", thisServer) + `, ?6)`
+	openedColumns = `SELECT ` + opened("agent_opened_links", "server", "link_id", "link_key", "auth_key", "snd_id") + `, created_at
+		FROM agent_opened_links WHERE server = ` + thisServer
+	openedLink       = openedColumns + ` AND link_id = ` + thisLink
+	openedQueue      = openedColumns + ` AND snd_id = ` + sealed.Seal("agent_opened_links.snd_id", "?2", thisServer)
+	deleteOpenedLink = `DELETE FROM agent_opened_links WHERE server = ` + thisServer + ` AND link_id = ` + thisLink
+
+	putNotifier = `INSERT OR REPLACE INTO agent_notifiers (rcv_queue_id, auth_key, private, notifier_id, secret)
+		VALUES (?1, ` + notifierSealed("auth_key", "?2") + `, ` + notifierSealed("private", "?3") + `,
+			` + notifierSealed("notifier_id", "?4") + `, ` + notifierSealed("secret", "?5") + `)`
+	selectNotifier = `SELECT ` + opened("agent_notifiers", "auth_key", "private", "notifier_id", "secret") + `
+		FROM agent_notifiers WHERE rcv_queue_id = ?`
+)
+
+func shortSealed(column, value string) string {
+	return sealed.Seal("agent_short_links."+column, value, "?1")
+}
+
+func notifierSealed(column, value string) string {
+	return sealed.Seal("agent_notifiers."+column, value, "?1")
+}
+
 // PutShortLink implements agent.LinkStore.
 func (t tx) PutShortLink(l *agent.ShortLink) error {
-	return t.exec("put short link", `INSERT OR REPLACE INTO agent_short_links
-		(rcv_queue_id, type, link_id, link_key, root_key, fixed) VALUES (?, ?, ?, ?, ?, ?)`,
+	return t.exec("put short link", putShortLink,
 		l.Queue, string(rune(l.Type)), []byte(l.ID), []byte(l.Key), l.Root.AppendPKCS8(nil), l.Fixed)
 }
 
@@ -21,8 +54,7 @@ func (t tx) ShortLink(queue int64) (*agent.ShortLink, error) {
 	l := &agent.ShortLink{Queue: queue}
 	var kind string
 	var id, k, root []byte
-	err := t.one("short link", `SELECT type, link_id, link_key, root_key, fixed FROM agent_short_links WHERE rcv_queue_id = ?`,
-		[]any{queue}, &kind, &id, &k, &root, &l.Fixed)
+	err := t.one("short link", selectShortLink, []any{queue}, &kind, &id, &k, &root, &l.Fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -42,21 +74,18 @@ func (t tx) DeleteShortLink(queue int64) error {
 
 // PutOpenedLink implements agent.LinkStore.
 func (t tx) PutOpenedLink(l *agent.OpenedLink) error {
-	return t.exec("put opened link", `INSERT OR REPLACE INTO agent_opened_links
-		(server, link_id, link_key, auth_key, snd_id, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+	return t.exec("put opened link", putOpenedLink,
 		l.Server, []byte(l.ID), []byte(l.Key), l.AuthKey.AppendPKCS8(nil), []byte(l.SndID), ms(l.CreatedAt))
 }
 
-const openedColumns = `server, link_id, link_key, auth_key, snd_id, created_at`
-
 // OpenedLink implements agent.LinkStore.
 func (t tx) OpenedLink(server string, id smp.LinkID) (*agent.OpenedLink, error) {
-	return t.opened(`SELECT `+openedColumns+` FROM agent_opened_links WHERE server = ? AND link_id = ?`, server, []byte(id))
+	return t.opened(openedLink, server, []byte(id))
 }
 
 // OpenedQueue implements agent.LinkStore.
 func (t tx) OpenedQueue(server string, id smp.SenderID) (*agent.OpenedLink, error) {
-	return t.opened(`SELECT `+openedColumns+` FROM agent_opened_links WHERE server = ? AND snd_id = ?`, server, []byte(id))
+	return t.opened(openedQueue, server, []byte(id))
 }
 
 func (t tx) opened(query string, args ...any) (*agent.OpenedLink, error) {
@@ -76,13 +105,12 @@ func (t tx) opened(query string, args ...any) (*agent.OpenedLink, error) {
 
 // DeleteOpenedLink implements agent.LinkStore.
 func (t tx) DeleteOpenedLink(server string, id smp.LinkID) error {
-	return t.exec("delete opened link", `DELETE FROM agent_opened_links WHERE server = ? AND link_id = ?`, server, []byte(id))
+	return t.exec("delete opened link", deleteOpenedLink, server, []byte(id))
 }
 
 // PutNotifier implements agent.NotifierStore.
 func (t tx) PutNotifier(n *agent.Notifier) error {
-	return t.exec("put notifier", `INSERT OR REPLACE INTO agent_notifiers
-		(rcv_queue_id, auth_key, private, notifier_id, secret) VALUES (?, ?, ?, ?, ?)`,
+	return t.exec("put notifier", putNotifier,
 		n.Queue, n.AuthKey.AppendPKCS8(nil), n.Private, []byte(n.ID), n.Secret)
 }
 
@@ -90,8 +118,7 @@ func (t tx) PutNotifier(n *agent.Notifier) error {
 func (t tx) Notifier(queue int64) (*agent.Notifier, error) {
 	n := &agent.Notifier{Queue: queue}
 	var auth, id []byte
-	err := t.one("notifier", `SELECT auth_key, private, notifier_id, secret FROM agent_notifiers WHERE rcv_queue_id = ?`,
-		[]any{queue}, &auth, &n.Private, &id, &n.Secret)
+	err := t.one("notifier", selectNotifier, []any{queue}, &auth, &n.Private, &id, &n.Secret)
 	if err != nil {
 		return nil, err
 	}

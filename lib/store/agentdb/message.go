@@ -7,11 +7,34 @@ import (
 	"github.com/simplexkit/simplexkit/lib/agent"
 )
 
-const sentColumns = `conn_id, msg_id, snd_id, kind, notify, hash, body, pq, key, receipt, created_at`
+var (
+	putSent = `INSERT INTO agent_sent (conn_id, msg_id, snd_id, kind, notify, hash, body, pq, key, receipt, created_at)
+		VALUES (?1, ?2, ?3, ?4, ?5, ` + sealed.Seal("agent_sent.hash", "?6", "?1", "?2") + `,
+			` + sealed.Seal("agent_sent.body", "?7", "?1", "?2") + `, ?8, ` + sealed.Seal("agent_sent.key", "?9", "?1") + `, ?10, ?11)`
+	sentColumns = `conn_id, msg_id, snd_id, kind, notify, ` + opened("agent_sent", "hash", "body") + `,
+		pq, ` + opened("agent_sent", "key") + `, receipt, created_at`
+	nextDelivery = `SELECT ` + sentColumns + `, attempts, delay FROM agent_sent JOIN
+		(SELECT msg_id AS next_id, conn_id AS next_conn, attempts, delay FROM agent_deliveries
+			WHERE snd_queue_id = ? ORDER BY msg_id LIMIT 1)
+		ON conn_id = next_conn AND msg_id = next_id`
+	sentByKey = `SELECT msg_id FROM agent_sent WHERE conn_id = ?1 AND key = ` + sealed.Seal("agent_sent.key", "?2", "?1")
+
+	putReceived = `INSERT INTO agent_received (conn_id, msg_id, sender_id, hash, enc_hash, user, received_at)
+		VALUES (?1, ?2, ?3, ` + sealed.Seal("agent_received.hash", "?4", "?1", "?2") + `,
+			` + sealed.Seal("agent_received.enc_hash", "?5", "?1") + `, ?6, ?7)`
+	selectReceived = `SELECT sender_id, ` + opened("agent_received", "hash", "enc_hash") + `, user, received_at
+		FROM agent_received WHERE conn_id = ? AND msg_id = ?`
+	seenHash = `SELECT EXISTS (SELECT 1 FROM agent_received
+		WHERE conn_id = ?1 AND enc_hash = ` + sealed.Seal("agent_received.enc_hash", "?2", "?1") + `)`
+	seenKeys = `SELECT EXISTS (SELECT 1 FROM agent_key_hashes
+		WHERE conn_id = ?1 AND hash = ` + sealed.Seal("agent_key_hashes.hash", "?2", "?1") + `)`
+	addKeys = `INSERT OR IGNORE INTO agent_key_hashes (conn_id, hash)
+		VALUES (?1, ` + sealed.Seal("agent_key_hashes.hash", "?2", "?1") + `)`
+)
 
 // PutSent implements agent.SendStore.
 func (t tx) PutSent(m *agent.SentMessage, queues ...int64) error {
-	err := t.exec("put sent message", `INSERT INTO agent_sent (`+sentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	err := t.exec("put sent message", putSent,
 		m.Conn, m.ID, m.SndID, m.Kind, m.Notify, notNull(m.Hash), m.Body, m.PQ,
 		sql.NullString{String: m.Key, Valid: m.Key != ""}, m.Receipt, ms(m.CreatedAt))
 	for _, q := range queues {
@@ -35,9 +58,7 @@ func sentRow(m *agent.SentMessage) (dest []any, done func()) {
 func (t tx) NextDelivery(queue int64) (*agent.Delivery, error) {
 	d, delay := new(agent.Delivery), int64(0)
 	dest, done := sentRow(&d.SentMessage)
-	err := t.one("next delivery", `SELECT m.conn_id, m.msg_id, snd_id, kind, notify, hash, body, pq, key, receipt, created_at, attempts, delay
-		FROM agent_deliveries d JOIN agent_sent m ON m.conn_id = d.conn_id AND m.msg_id = d.msg_id
-		WHERE d.snd_queue_id = ? ORDER BY d.msg_id LIMIT 1`, []any{queue}, append(dest, &d.Attempts, &delay)...)
+	err := t.one("next delivery", nextDelivery, []any{queue}, append(dest, &d.Attempts, &delay)...)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +109,7 @@ func (t tx) DeliveryQueues() (map[int64]agent.ConnID, error) {
 
 // SentByKey implements agent.SendStore.
 func (t tx) SentByKey(conn agent.ConnID, key string) (msgID int64, err error) {
-	err = t.one("sent message by key", `SELECT msg_id FROM agent_sent WHERE conn_id = ? AND key = ?`, []any{conn, key}, &msgID)
+	err = t.one("sent message by key", sentByKey, []any{conn, key}, &msgID)
 	return msgID, err
 }
 
@@ -112,16 +133,14 @@ func (t tx) MarkReceipt(conn agent.ConnID, msgID int64) error {
 
 // PutReceived implements agent.ReceiveStore.
 func (t tx) PutReceived(m *agent.ReceivedMessage) error {
-	return t.exec("put received message", `INSERT INTO agent_received
-		(conn_id, msg_id, sender_id, hash, enc_hash, user, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+	return t.exec("put received message", putReceived,
 		m.Conn, m.ID, m.SenderID, m.Hash, m.EncHash, m.User, ms(m.ReceivedAt))
 }
 
 // Received implements agent.ReceiveStore.
 func (t tx) Received(conn agent.ConnID, msgID int64) (*agent.ReceivedMessage, error) {
 	m, received := &agent.ReceivedMessage{Conn: conn, ID: msgID}, int64(0)
-	err := t.one("received message", `SELECT sender_id, hash, enc_hash, user, received_at FROM agent_received
-		WHERE conn_id = ? AND msg_id = ?`, []any{conn, msgID}, &m.SenderID, &m.Hash, &m.EncHash, &m.User, &received)
+	err := t.one("received message", selectReceived, []any{conn, msgID}, &m.SenderID, &m.Hash, &m.EncHash, &m.User, &received)
 	if err != nil {
 		return nil, err
 	}
@@ -131,21 +150,19 @@ func (t tx) Received(conn agent.ConnID, msgID int64) (*agent.ReceivedMessage, er
 
 // SeenHash implements agent.ReceiveStore.
 func (t tx) SeenHash(conn agent.ConnID, encHash []byte) (seen bool, err error) {
-	err = t.one("hash of message", `SELECT EXISTS (SELECT 1 FROM agent_received WHERE conn_id = ? AND enc_hash = ?)`,
-		[]any{conn, encHash}, &seen)
+	err = t.one("hash of message", seenHash, []any{conn, encHash}, &seen)
 	return seen, err
 }
 
 // SeenKeys implements agent.ReceiveStore.
 func (t tx) SeenKeys(conn agent.ConnID, hash []byte) (seen bool, err error) {
-	err = t.one("hash of keys", `SELECT EXISTS (SELECT 1 FROM agent_key_hashes WHERE conn_id = ? AND hash = ?)`,
-		[]any{conn, hash}, &seen)
+	err = t.one("hash of keys", seenKeys, []any{conn, hash}, &seen)
 	return seen, err
 }
 
 // AddKeys implements agent.ReceiveStore.
 func (t tx) AddKeys(conn agent.ConnID, hash []byte) error {
-	return t.exec("add hash of keys", `INSERT OR IGNORE INTO agent_key_hashes (conn_id, hash) VALUES (?, ?)`, conn, hash)
+	return t.exec("add hash of keys", addKeys, conn, hash)
 }
 
 // Expire implements agent.ReceiveStore.
