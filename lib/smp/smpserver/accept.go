@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/smp"
@@ -40,21 +41,30 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		}
 		pause = 0
 		s.stats.accepted.Add(1)
-		s.tasks.Go(func() { s.connection(ctx, sock) })
+		src := s.sourceOf(sock)
+		if !s.sources.begin(src) {
+			<-s.slots
+			s.stats.refused.Add(1)
+			_ = sock.Close()
+			continue
+		}
+		s.tasks.Go(func() { s.connection(ctx, sock, src) })
 	}
 }
 
 // connection is the life of a socket. It frees its slot after the handshake.
-func (s *Server) connection(ctx context.Context, sock net.Conn) {
+func (s *Server) connection(ctx context.Context, sock net.Conn, src netip.Addr) {
 	if tcp, ok := sock.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(transport.KeepAlive)
 	}
 	c, err := s.handshake(ctx, sock)
 	<-s.slots
+	s.sources.settle(src, err == nil)
 	if err != nil {
 		s.cfg.Logger.Debug("handshake", "err", err)
 		return
 	}
+	defer s.sources.leave(src)
 	if !s.enter(c) {
 		s.stats.refused.Add(1)
 		_ = c.t.Abort()

@@ -83,11 +83,16 @@ func (c *conn) create(g *group, r request, cmd smp.NEW) {
 		c.fail(r, smp.ErrProhibited)
 		return
 	}
+	if c.newQueues >= cfg.MaxCreated || !cmd.Create && c.s.table.subscriptions(c) >= cfg.MaxSubscriptions {
+		c.fail(r, smp.ErrQuota)
+		return
+	}
 	rec, ids, link, perr := c.newRecord(r, cmd)
 	if perr != nil {
 		c.fail(r, perr)
 		return
 	}
+	c.newQueues++
 	chosen := cmd.Queue != nil && cmd.Queue.Data != nil // the client chose an ID
 	var err error
 	g.add(step{

@@ -3,6 +3,7 @@ package smpserver
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/smp"
@@ -48,8 +49,18 @@ type Config struct {
 	MaxConns         int // connections at once; more are closed at once; 0 is 100 000
 	MaxHandshakes    int // handshakes at once; more wait in the listener; 0 is 1024
 	MaxSubscriptions int // of one connection; 0 is 1 000 000
-	CachedQueues     int // records kept in memory; 0 is 20 000
-	MaxForwards      int // commands that wait for other relays; 0 is 4096
+	MaxCreated       int // queues that one connection may create; 0 is 1 000 000
+
+	// From one address, or from one /64 of IPv6; more are closed at once.
+	MaxHandshakesOfAddr int // 0 is an eighth of MaxHandshakes
+	MaxConnsOfAddr      int // 0 is an eighth of MaxConns
+	// Unlimited tells for which addresses these two are not meant, such as
+	// those of proxies that many clients come through. It is called for each
+	// socket; nil is those of this machine, where Tor's come from.
+	Unlimited func(netip.Addr) bool
+
+	CachedQueues int // records kept in memory; 0 is 20 000
+	MaxForwards  int // commands that wait for other relays; 0 is 4096
 
 	Proxy    Proxy             // nil: PRXY is answered with PROXY BASIC_AUTH
 	Versions wire.VersionRange // offered; zero is smp.Versions
@@ -83,6 +94,12 @@ func (c Config) withDefaults() Config {
 	c.FlushInterval = orElse(c.FlushInterval, 100*time.Millisecond)
 	c.MaxConns = orElse(c.MaxConns, 100_000)
 	c.MaxHandshakes = orElse(c.MaxHandshakes, 1024)
+	c.MaxCreated = orElse(c.MaxCreated, 1_000_000)
+	c.MaxHandshakesOfAddr = orElse(c.MaxHandshakesOfAddr, max(1, c.MaxHandshakes/8))
+	c.MaxConnsOfAddr = orElse(c.MaxConnsOfAddr, max(1, c.MaxConns/8))
+	if c.Unlimited == nil {
+		c.Unlimited = netip.Addr.IsLoopback
+	}
 	c.MaxSubscriptions = orElse(c.MaxSubscriptions, 1_000_000)
 	c.CachedQueues = orElse(c.CachedQueues, 20_000)
 	c.MaxForwards = orElse(c.MaxForwards, 4096)

@@ -27,6 +27,8 @@ type conn struct {
 	// finishing is set when the relay ends and what was read is answered.
 	finishing atomic.Bool
 
+	newQueues int // created, by the runner
+
 	// blocks wait for the runner, which lives while there are some.
 	mu       sync.Mutex
 	blocks   []*transport.Block

@@ -64,6 +64,12 @@ func (t *table) endLocked(s *sub, msg smp.Message) {
 	}
 }
 
+func (t *table) subscriptions(c *conn) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.nsubs
+}
+
 // unsubscribeAll is the end of a connection.
 func (c *conn) unsubscribeAll() {
 	t := c.s.table

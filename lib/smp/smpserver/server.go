@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -30,6 +31,7 @@ type Server struct {
 	serving bool
 	ended   bool
 	slots   chan struct{} // handshakes under way
+	sources sources
 
 	work context.Context // of updates; outlives the connections
 	stop context.CancelFunc
@@ -47,10 +49,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("%w: no store", ErrConfig)
 	}
 	s := &Server{
-		cfg:   cfg,
-		table: newTable(cfg.Store, cfg.CachedQueues),
-		conns: map[*conn]struct{}{},
-		slots: make(chan struct{}, cfg.MaxHandshakes),
+		cfg:     cfg,
+		table:   newTable(cfg.Store, cfg.CachedQueues),
+		conns:   map[*conn]struct{}{},
+		slots:   make(chan struct{}, cfg.MaxHandshakes),
+		sources: sources{handshakes: cfg.MaxHandshakesOfAddr, conns: cfg.MaxConnsOfAddr, of: map[netip.Addr]source{}},
 	}
 	s.acks.init(s.table)
 	s.ntfs.init()

@@ -21,6 +21,7 @@ type ConnOptions struct {
 	Versions    wire.VersionRange // zero is smp.Versions
 	NoALPN      bool
 	ProxyServer bool
+	Socket      transport.DialFunc // nil connects directly
 	// Service is the certificate of a service, in the role.
 	Service     *transport.Credential
 	ServiceRole smp.ServiceRole
@@ -65,7 +66,7 @@ func dial(t testing.TB, addr smp.ServerAddr, o ConnOptions) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
-	tc, err := transport.Dialer{}.Dial(ctx, addr.Hosts, addr.Port, cfg)
+	tc, err := transport.Dialer{Socket: o.Socket}.Dial(ctx, addr.Hosts, addr.Port, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -311,3 +312,6 @@ func (c *Conn) StopReading() {
 	defer c.mu.Unlock()
 	c.hang = true
 }
+
+// TrySend sends a block's content, or tells why it cannot be sent.
+func (c *Conn) TrySend(content []byte) error { return c.c.WriteBlock(content) }
