@@ -77,6 +77,20 @@ func (t tx) Conns() ([]agent.ConnID, error) {
 	return list[agent.ConnID](t, "connections", `SELECT conn_id FROM agent_conns ORDER BY created_at, conn_id`)
 }
 
+// Users implements agent.ConnStore.
+func (t tx) Users() (map[agent.ConnID]agent.UserID, error) {
+	out := make(map[agent.ConnID]agent.UserID)
+	err := t.each("users of connections", `SELECT conn_id, user_id FROM agent_conns WHERE user_id != 0`, nil,
+		func(r *sql.Rows) error {
+			var c agent.ConnID
+			var u agent.UserID
+			err := r.Scan(&c, &u)
+			out[c] = u
+			return err
+		})
+	return out, err
+}
+
 // Ratchet implements agent.RatchetStore.
 func (t tx) Ratchet(id agent.ConnID) (state []byte, err error) {
 	err = t.one("ratchet", selectRatchet, []any{id}, &state)
