@@ -29,6 +29,14 @@ func open(t *testing.T, path string) *chatdb.DB {
 			t.Error(err)
 		}
 	})
+	if encrypted && db.Encrypted() {
+		err = db.Unlock(ctx, store.RawKey([32]byte{1}))
+	} else if encrypted {
+		err = db.Protect(ctx, store.RawKey([32]byte{1}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	d, err := chatdb.Open(ctx, db)
 	if err != nil {
 		t.Fatal(err)

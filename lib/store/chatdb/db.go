@@ -59,9 +59,11 @@ func (t *txn) exec(q string, args ...any) (sql.Result, error) {
 }
 
 // put inserts a row when id is 0 and returns its new number, else replaces it.
+// The number is ?1 in both statements, args follow: it is part of what sealed
+// values are bound to.
 func (t *txn) put(id int64, what, insert, update string, args ...any) (int64, error) {
 	if id != 0 {
-		res, err := t.exec(update, append(args, id)...)
+		res, err := t.exec(update, append([]any{id}, args...)...)
 		if err == nil {
 			var n int64
 			if n, err = res.RowsAffected(); err == nil && n == 0 {
@@ -69,19 +71,22 @@ func (t *txn) put(id int64, what, insert, update string, args ...any) (int64, er
 			}
 		}
 		if err != nil {
-			return id, fmt.Errorf("chatdb: updating %s %d: %w", what, id, err)
+			return id, fmt.Errorf("chatdb: updating row %[2]d of %[1]s: %[3]w", what, id, err)
 		}
 		return id, nil
 	}
-	res, err := t.exec(insert, args...)
+	err := t.tx.QueryRowContext(t.ctx, nextID, what).Scan(&id)
 	if err == nil {
-		id, err = res.LastInsertId()
+		_, err = t.exec(insert, append([]any{id}, args...)...)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("chatdb: inserting %s: %w", what, err)
+		return 0, fmt.Errorf("chatdb: inserting into %s: %w", what, err)
 	}
 	return id, nil
 }
+
+// nextID is the number of a table's next row. None is given twice.
+const nextID = `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0) + 1`
 
 // get reads one doc into v.
 func (t *txn) get(v any, what, query string, args ...any) error {

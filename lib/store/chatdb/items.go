@@ -22,8 +22,29 @@ func (t *txn) scan(v any, what, query string, args ...any) error {
 	return nil
 }
 
+// itemText is what queries search in.
+var itemText = sealed.Open("chat_items.text")
+
 // itemDoc takes from the columns what they keep alone.
-const itemDoc = `SELECT json_set(doc, '$.ID', item_id, '$.Item.meta.itemId', item_id, '$.Unread', json(iif(unread, 'true', 'false'))) FROM chat_items `
+var itemDoc = `SELECT json_set(` + sealed.Open("chat_items.doc") + `, '$.ID', item_id, '$.Item.meta.itemId', item_id, '$.Unread', json(iif(unread, 'true', 'false'))) FROM chat_items `
+
+var (
+	itemValues = []string{
+		sealed.Seal("chat_items.msg_id", "?6", "?3"), sealed.Seal("chat_items.idem", "?9", "?2"),
+		sealed.Seal("chat_items.text", "?10", "?1", "?2", "?3"), sealed.Seal("chat_items.doc", "?11", "?1", "?2", "?3"),
+	}
+	insertItem = `INSERT INTO chat_items (item_id, user_id, contact_id, sent, message, unread, seq, msg_id, idem, text, doc)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?7, ?8, ` + strings.Join(itemValues, ", ") + `)`
+	updateItem = `UPDATE chat_items SET user_id = ?2, contact_id = ?3, sent = ?4, message = ?5, unread = ?7, seq = ?8,
+		(msg_id, idem, text, doc) = (` + strings.Join(itemValues, ", ") + `) WHERE item_id = ?1`
+	itemByMsgID = `WHERE contact_id = ?1 AND sent = ?2 AND msg_id = ` + sealed.Seal("chat_items.msg_id", "?3", "?1")
+	itemByIdem  = `WHERE user_id = ?1 AND idem = ` + sealed.Seal("chat_items.idem", "?2", "?1")
+
+	insertVersion = `INSERT INTO chat_item_versions (version_id, item_id, doc)
+		VALUES (?1, ?2, ` + sealed.Seal("chat_item_versions.doc", "?3", "?1", "?2") + `)`
+	versions = `SELECT json_set(` + sealed.Open("chat_item_versions.doc") + `, '$.ID', version_id)
+		FROM chat_item_versions WHERE item_id = ? ORDER BY version_id DESC`
+)
 
 func (t *txn) PutItem(it *chat.Item) error {
 	d, err := doc(it)
@@ -31,11 +52,7 @@ func (t *txn) PutItem(it *chat.Item) error {
 		return err
 	}
 	seq := sql.NullInt64{Int64: it.Seq, Valid: it.Seq != 0}
-	id, err := t.put(int64(it.ID), "item",
-		`INSERT INTO chat_items (user_id, contact_id, sent, message, msg_id, unread, seq, idem, text, doc)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		`UPDATE chat_items SET user_id = ?, contact_id = ?, sent = ?, message = ?, msg_id = ?, unread = ?, seq = ?,
-			idem = ?, text = ?, doc = ? WHERE item_id = ?`,
+	id, err := t.put(int64(it.ID), "chat_items", insertItem, updateItem,
 		it.UserID, it.ContactID, it.Sent, it.Message, nullable(it.MsgID), it.Unread, seq,
 		nullable(it.Idem), it.Item.Meta.ItemText, d)
 	it.ID = api.ChatItemID(id)
@@ -62,11 +79,11 @@ func settle(it *chat.Item) *chat.Item {
 func (t *txn) Item(id api.ChatItemID) (*chat.Item, error) { return t.item(`WHERE item_id = ?`, id) }
 
 func (t *txn) ItemByMsgID(c api.ContactID, sent bool, msgID string) (*chat.Item, error) {
-	return t.item(`WHERE contact_id = ? AND sent = ? AND msg_id = ?`, c, sent, msgID)
+	return t.item(itemByMsgID, c, sent, msgID)
 }
 
 func (t *txn) ItemByIdem(u api.UserID, key string) (*chat.Item, error) {
-	return t.item(`WHERE user_id = ? AND idem = ?`, u, key)
+	return t.item(itemByIdem, u, key)
 }
 
 func (t *txn) Items(q chat.ItemQuery) ([]*chat.Item, error) {
@@ -85,7 +102,7 @@ func (t *txn) Items(q chat.ItemQuery) ([]*chat.Item, error) {
 	add(q.SentOnly, "sent = 1")
 	if q.Search != "" {
 		esc := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Search)
-		add(true, `text LIKE ? ESCAPE '\'`, "%"+esc+"%")
+		add(true, itemText+` LIKE ? ESCAPE '\'`, "%"+esc+"%")
 	}
 	if q.AfterSeq != nil {
 		add(true, "seq > ?", *q.AfterSeq)
@@ -121,13 +138,12 @@ func (t *txn) AddVersion(id api.ChatItemID, v chat.ItemVersion) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.put(0, "version", `INSERT INTO chat_item_versions (item_id, doc) VALUES (?, ?)`, "", id, d)
+	_, err = t.put(0, "chat_item_versions", insertVersion, "", id, d)
 	return err
 }
 
 func (t *txn) Versions(id api.ChatItemID) ([]chat.ItemVersion, error) {
-	vs, err := list[chat.ItemVersion](t, "versions", `SELECT json_set(doc, '$.ID', version_id)
-		FROM chat_item_versions WHERE item_id = ? ORDER BY version_id DESC`, id)
+	vs, err := list[chat.ItemVersion](t, "versions", versions, id)
 	var out []chat.ItemVersion
 	for _, v := range vs {
 		out = append(out, *v)

@@ -9,20 +9,27 @@ import (
 	"github.com/simplexkit/simplexkit/lib/chat"
 )
 
+var (
+	insertEvent = `INSERT INTO chat_events (seq, ts, type, resp) VALUES (?1, ?2, ?3, ` + sealed.Seal("chat_events.resp", "?4", "?1") + `)`
+	events      = `SELECT seq, ts, type, ` + sealed.Open("chat_events.resp") + ` FROM chat_events WHERE seq > ? ORDER BY seq LIMIT ?`
+	cursor      = `SELECT seq FROM chat_cursors WHERE consumer = ` + sealed.Seal("chat_cursors.consumer", "?1")
+	putCursor   = `INSERT INTO chat_cursors (consumer, seq) VALUES (` + sealed.Seal("chat_cursors.consumer", "?1") + `, ?2)
+		ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`
+)
+
 func (t *txn) AppendEvent(e *chat.Event) (err error) {
-	e.Seq, err = t.put(0, "event", `INSERT INTO chat_events (ts, type, resp) VALUES (?, ?, ?)`, "",
+	e.Seq, err = t.put(0, "chat_events", insertEvent, "",
 		e.TS.UnixNano(), e.Type, string(e.Resp))
 	return err
 }
 
 func (t *txn) Events(after int64, limit int) ([]chat.Event, error) {
-	rows, err := t.tx.QueryContext(t.ctx, `SELECT seq, ts, type, resp FROM chat_events WHERE seq > ? ORDER BY seq LIMIT ?`,
-		after, limit)
+	rows, err := t.tx.QueryContext(t.ctx, events, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("chatdb: listing events: %w", err)
 	}
 	defer rows.Close()
-	var events []chat.Event
+	var list []chat.Event
 	for rows.Next() {
 		var e chat.Event
 		var ts int64
@@ -30,9 +37,9 @@ func (t *txn) Events(after int64, limit int) ([]chat.Event, error) {
 			return nil, fmt.Errorf("chatdb: listing events: %w", err)
 		}
 		e.TS = time.Unix(0, ts).UTC()
-		events = append(events, e)
+		list = append(list, e)
 	}
-	return events, rows.Err()
+	return list, rows.Err()
 }
 
 // LogRange takes the last number from the table of sequences: it is kept there
@@ -51,7 +58,7 @@ func (t *txn) DeleteEvents(seq int64) error {
 }
 
 func (t *txn) Cursor(consumer string) (seq int64, err error) {
-	err = t.scan(&seq, "cursor", `SELECT seq FROM chat_cursors WHERE consumer = ?`, consumer)
+	err = t.scan(&seq, "cursor", cursor, consumer)
 	if errors.Is(err, chat.ErrNotFound) {
 		return 0, nil
 	}
@@ -59,8 +66,7 @@ func (t *txn) Cursor(consumer string) (seq int64, err error) {
 }
 
 func (t *txn) PutCursor(consumer string, seq int64) error {
-	_, err := t.exec(`INSERT INTO chat_cursors (consumer, seq) VALUES (?, ?)
-		ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`, consumer, seq)
+	_, err := t.exec(putCursor, consumer, seq)
 	if err != nil {
 		return fmt.Errorf("chatdb: writing cursor: %w", err)
 	}

@@ -1,10 +1,12 @@
 -- State of package chat. Columns beside doc are those that queries need; doc is
--- the whole row as JSON, in the names of package chat's types.
+-- the whole row as JSON, in the names of package chat's types. Columns marked
+-- [sealed] hold sealed values in an encrypted database, those marked [token]
+-- equal ones for equal values; their type is ANY where it would be TEXT.
 
 -- Users: profiles of ours.
 CREATE TABLE chat_users (
   user_id INTEGER PRIMARY KEY AUTOINCREMENT,
-  doc     TEXT NOT NULL
+  doc     ANY NOT NULL      -- [sealed]
 ) STRICT;
 
 -- Numbers of profiles, ours and others'.
@@ -16,8 +18,8 @@ CREATE TABLE chat_profiles (
 CREATE TABLE chat_contacts (
   contact_id INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id    INTEGER NOT NULL REFERENCES chat_users ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-  name       TEXT NOT NULL,    -- local display name
-  doc        TEXT NOT NULL,
+  name       ANY NOT NULL,     -- [token] local display name
+  doc        ANY NOT NULL,     -- [sealed]
   UNIQUE (user_id, name)
 ) STRICT;
 
@@ -26,7 +28,7 @@ CREATE TABLE chat_conns (
   conn_id       INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id       INTEGER NOT NULL REFERENCES chat_users ON DELETE CASCADE,
   agent_conn_id TEXT NOT NULL UNIQUE,
-  doc           TEXT NOT NULL
+  doc           ANY NOT NULL   -- [sealed]
 ) STRICT;
 CREATE INDEX chat_conns_user ON chat_conns (user_id);
 
@@ -37,12 +39,12 @@ CREATE TABLE chat_items (
   contact_id INTEGER NOT NULL REFERENCES chat_contacts ON DELETE CASCADE,
   sent       INTEGER NOT NULL, -- 1: by us
   message    INTEGER NOT NULL, -- 0: a notice of the program
-  msg_id     TEXT,             -- the sender's name for the message
+  msg_id     ANY,              -- [token] the sender's name for the message
   unread     INTEGER NOT NULL,
   seq        INTEGER,          -- of the event that told of a received item
-  idem       TEXT,             -- the client's key for a sent item
-  text       TEXT NOT NULL,    -- for searching
-  doc        TEXT NOT NULL
+  idem       ANY,              -- [token] the client's key for a sent item
+  text       ANY NOT NULL,     -- [sealed] for searching
+  doc        ANY NOT NULL      -- [sealed]
 ) STRICT;
 CREATE UNIQUE INDEX chat_items_msg ON chat_items (contact_id, sent, msg_id) WHERE msg_id IS NOT NULL;
 CREATE UNIQUE INDEX chat_items_idem ON chat_items (user_id, idem) WHERE idem IS NOT NULL;
@@ -54,7 +56,7 @@ CREATE INDEX chat_items_seq ON chat_items (user_id, seq) WHERE seq IS NOT NULL;
 CREATE TABLE chat_item_versions (
   version_id INTEGER PRIMARY KEY AUTOINCREMENT,
   item_id    INTEGER NOT NULL REFERENCES chat_items ON DELETE CASCADE,
-  doc        TEXT NOT NULL
+  doc        ANY NOT NULL      -- [sealed]
 ) STRICT;
 CREATE INDEX chat_item_versions_item ON chat_item_versions (item_id);
 
@@ -63,9 +65,9 @@ CREATE TABLE chat_outs (
   out_id  INTEGER PRIMARY KEY AUTOINCREMENT,
   conn_id INTEGER NOT NULL REFERENCES chat_conns ON DELETE CASCADE,
   item_id INTEGER NOT NULL,    -- 0: none
-  key     TEXT NOT NULL,       -- the agent's key against giving it twice
+  key     ANY NOT NULL,        -- [sealed] the agent's key against giving it twice
   notify  INTEGER NOT NULL,
-  body    BLOB NOT NULL
+  body    BLOB NOT NULL        -- [sealed]
 ) STRICT;
 CREATE INDEX chat_outs_conn ON chat_outs (conn_id, out_id);
 
@@ -82,11 +84,11 @@ CREATE TABLE chat_events (
   seq  INTEGER PRIMARY KEY AUTOINCREMENT,
   ts   INTEGER NOT NULL,       -- nanoseconds since 1970
   type TEXT NOT NULL,
-  resp TEXT NOT NULL           -- JSON of the API
+  resp ANY NOT NULL            -- [sealed] JSON of the API
 ) STRICT;
 
 -- How far named consumers have acknowledged the log.
 CREATE TABLE chat_cursors (
-  consumer TEXT PRIMARY KEY,
+  consumer ANY NOT NULL PRIMARY KEY, -- [token]
   seq      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
