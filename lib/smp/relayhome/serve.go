@@ -140,9 +140,9 @@ func (h *Home) config(db queuestore.Store, g *gate, o ServeOptions) smpserver.Co
 	s := h.Settings
 	c := smpserver.Config{
 		Store: db, Credential: h.cred, Logger: o.Logger, NoNewQueues: s.NoNew, Quota: s.Quota,
-		MessageTTL: time.Duration(s.TTLDays) * 24 * time.Hour, MaxConns: s.MaxConns,
-		MaxSubscriptions: s.MaxSubs, IdleTTL: time.Duration(s.IdleMins) * time.Minute,
+		MessageTTL: time.Duration(s.TTLDays) * 24 * time.Hour, IdleTTL: time.Duration(s.IdleMins) * time.Minute,
 	}
+	s.limit(&c)
 	c.Passwords = g.admits
 	if o.Configure != nil {
 		o.Configure(&c)

@@ -16,17 +16,20 @@ import (
 
 // Settings are what relay.toml holds, see package settings.
 type Settings struct {
-	Hosts    []string `toml:"hosts" flag:"host" doc:"names or addresses in the relay's address, the first is preferred"`
-	Port     string   `toml:"port" doc:"port in the relay's address"`
-	Listen   string   `toml:"listen" doc:"host:port to listen on, several with commas between; empty: the port, on all interfaces unless hosts are of this machine only"`
-	Password string   `toml:"new_queue_password" secret:"yes" doc:"needed to create queues, in the relay's address; empty: everybody may, unless there are users"`
-	NoNew    bool     `toml:"no_new_queues" doc:"refuse to create queues"`
-	TTLDays  int      `toml:"message_ttl_days" doc:"messages are kept this long, in days"`
-	Quota    int      `toml:"queue_quota" doc:"messages that wait in a queue"`
-	MaxConns int      `toml:"max_connections" doc:"connections at once"`
-	MaxSubs  int      `toml:"max_subscriptions" doc:"queues that one connection may subscribe to"`
-	IdleMins int      `toml:"idle_minutes" doc:"connections without subscriptions are closed after this much silence, in minutes"`
-	Proxy    bool     `toml:"proxy" doc:"forward messages to other relays for clients that do not want these to see their addresses; needs the password for new queues"`
+	Hosts          []string `toml:"hosts" flag:"host" doc:"names or addresses in the relay's address, the first is preferred"`
+	Port           string   `toml:"port" doc:"port in the relay's address"`
+	Listen         string   `toml:"listen" doc:"host:port to listen on, several with commas between; empty: the port, on all interfaces unless hosts are of this machine only"`
+	Password       string   `toml:"new_queue_password" secret:"yes" doc:"needed to create queues, in the relay's address; empty: everybody may, unless there are users"`
+	NoNew          bool     `toml:"no_new_queues" doc:"refuse to create queues"`
+	TTLDays        int      `toml:"message_ttl_days" doc:"messages are kept this long, in days"`
+	Quota          int      `toml:"queue_quota" doc:"messages that wait in a queue"`
+	MaxConns       int      `toml:"max_connections" doc:"connections at once"`
+	MaxSubs        int      `toml:"max_subscriptions" doc:"queues that one connection may subscribe to"`
+	MaxCreated     int      `toml:"max_created_queues" doc:"queues that one connection may create"`
+	MaxConnsOfAddr int      `toml:"max_connections_per_address" doc:"connections at once from one address, or from one /64 of IPv6; 0: an eighth of max_connections"`
+	Unlimited      []string `toml:"unlimited_addresses" doc:"addresses or networks without that limit, and without the one of handshakes, such as those of proxies in front of the relay; this machine's never have them"`
+	IdleMins       int      `toml:"idle_minutes" doc:"connections without subscriptions are closed after this much silence, in minutes"`
+	Proxy          bool     `toml:"proxy" doc:"forward messages to other relays for clients that do not want these to see their addresses; needs the password for new queues"`
 	// ProxyHosts and the like say where to.
 	ProxyHosts   []string `toml:"proxy_hosts" doc:"relays to forward to: names, or domains with a leading dot for all below; none: all"`
 	ProxyPrivate bool     `toml:"proxy_private_hosts" doc:"forward to relays in private networks and on this machine too; a relay whose own hosts are all such always does"`
@@ -40,7 +43,7 @@ type Settings struct {
 const DefaultPort = "5223"
 
 func defaults() Settings {
-	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, IdleMins: 720, Proxy: true, Store: StoreSQLite}
+	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, MaxCreated: 1_000_000, IdleMins: 720, Proxy: true, Store: StoreSQLite}
 }
 
 // ListenAddr is the address to listen on, or several with commas between.
@@ -101,12 +104,15 @@ func (s Settings) check() *wrong {
 		key string
 		n   int
 	}{{"message_ttl_days", s.TTLDays}, {"queue_quota", s.Quota}, {"max_connections", s.MaxConns},
-		{"max_subscriptions", s.MaxSubs}, {"idle_minutes", s.IdleMins}} {
+		{"max_subscriptions", s.MaxSubs}, {"max_created_queues", s.MaxCreated}, {"idle_minutes", s.IdleMins}} {
 		if n.n < 1 {
 			return &wrong{n.key, fmt.Errorf("%d: must be above 0", n.n)}
 		}
 	}
 	if w := s.checkProxy(); w != nil {
+		return w
+	}
+	if w := s.checkLimits(); w != nil {
 		return w
 	}
 	return s.checkStore()
