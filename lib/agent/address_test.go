@@ -17,14 +17,14 @@ func TestAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := alice.ParseLink(link)
+	i, err := alice.ParseLink(link.Full)
 	if err != nil || !i.Contact {
 		t.Fatalf("link %+v: %v", i, err)
 	}
 	for n, name := range []string{"bob", "carol"} {
 		// The one who asks is the inviter of the connection.
 		p := &pair{alice: party(t, name, nil, relay), bob: alice, toBob: agent.NewConnID(), toAlice: agent.NewConnID()}
-		err := p.alice.Join(t.Context(), p.toBob, link, []byte(name), agent.JoinOptions{PQ: true})
+		err := p.alice.Join(t.Context(), p.toBob, link.Full, []byte(name), agent.JoinOptions{PQ: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	dave := party(t, "dave", nil, relay)
-	if err := dave.Join(t.Context(), agent.NewConnID(), link, []byte("dave"), agent.JoinOptions{}); err != nil {
+	if err := dave.Join(t.Context(), agent.NewConnID(), link.Full, []byte("dave"), agent.JoinOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	req := agenttest.Wait[agent.Request](t, alice.Client, addr, 3)[2]

@@ -7,41 +7,59 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
+	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
 // Agent holds the connections of one profile.
 type Agent struct {
 	cfg     Config
 	log     *slog.Logger
-	servers []smp.AuthServer
-	turnOf  atomic.Uint32 // which of servers is next
+	presets []smp.ServerAddr // whose short links are shortened
 
 	handler Handler // set by Run before anything that uses it
 	running chan struct{}
-	workers workers
-	relays  relays
-	locks   locks
+	workers work.Group
+	relays  *relays.Pool
+	locks   work.Locks
 
-	mu    sync.Mutex // guards inbox
-	inbox map[ConnID][]delivery
+	// outboxed has the ConnID of every connection whose handler failed to
+	// store an event in our transaction: until its outbox is empty again,
+	// events go there.
+	outboxed sync.Map
+
+	mu     sync.Mutex // guards what follows
+	inbox  map[ConnID][]delivery
+	pauses *suspension // of the phase that runs; nil before Run
 }
 
 var _ API = (*Agent)(nil)
 
-// New makes an agent. It starts nothing; the error is a bad relay address.
+// New makes an agent. It starts nothing; the error is a bad relay address or
+// [Network].
 func New(cfg Config) (*Agent, error) {
 	cfg = cfg.withDefaults()
 	servers, err := cfg.parseServers()
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, log: cfg.Log, servers: servers, running: make(chan struct{}), inbox: make(map[ConnID][]delivery)}
-	a.relays.a = a
+	if err := cfg.Network.Check(); err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		cfg: cfg, log: cfg.Log, presets: link.Presets(), running: make(chan struct{}), inbox: make(map[ConnID][]delivery),
+	}
+	a.relays = relays.New(relays.Config{
+		Dial: cfg.Dial, Network: cfg.Network, Servers: servers, Events: sessionEvents{a}, Log: cfg.Log,
+		Timing: relays.Timing{
+			RetryMin: cfg.Timing.RetryMin, RetryMax: cfg.Timing.RetryMax, Connect: cfg.Timing.Connect, Next: nextDelay,
+		},
+	})
 	return a, nil
 }
 
@@ -52,24 +70,12 @@ func New(cfg Config) (*Agent, error) {
 //
 // Methods of the API that need the network wait for Run to begin.
 func (a *Agent) Run(ctx context.Context, h Handler) error {
-	ctx, cancel := context.WithCancel(ctx)
 	a.handler = h
-	a.workers.start(ctx)
-	a.relays.start(ctx)
-	close(a.running)
-	defer func() {
-		cancel()
-		a.workers.wait()
-		a.relays.wait()
-	}()
-	if err := a.resume(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	for ctx.Err() == nil {
+		if err := a.runUntilSuspended(ctx); err != nil {
+			return err
 		}
-		return fmt.Errorf("agent: reading the store: %w", err)
 	}
-	a.workers.kick("expire", a.expire)
-	<-ctx.Done()
 	return nil
 }
 
@@ -78,8 +84,12 @@ func (a *Agent) resume(ctx context.Context) error {
 	var queues []*RcvQueue
 	var events, commands []ConnID
 	var deliveries map[int64]ConnID
+	var users map[ConnID]UserID
 	err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
 		if queues, err = tx.AllRcvQueues(); err != nil {
+			return err
+		}
+		if users, err = tx.Users(); err != nil {
 			return err
 		}
 		if events, err = tx.EventConns(); err != nil {
@@ -98,8 +108,8 @@ func (a *Agent) resume(ctx context.Context) error {
 		a.kickEvents(c)
 	}
 	for _, q := range queues {
-		if q.Status != QueueDeleting {
-			a.relays.subscribe(q, nil)
+		if q.Status != QueueDeleting && !a.cfg.Passive {
+			a.subscribe(&Conn{ID: q.Conn, User: users[q.Conn]}, q, nil)
 		}
 	}
 	for _, c := range commands {
@@ -112,12 +122,12 @@ func (a *Agent) resume(ctx context.Context) error {
 }
 
 // expire forgets old messages once a day.
-func (a *Agent) expire(ctx context.Context) (pause, bool) {
+func (a *Agent) expire(ctx context.Context) (work.Pause, bool) {
 	before := a.cfg.Now().Add(-a.cfg.Timing.KeepFor)
 	if err := a.cfg.Store.Update(ctx, func(tx Tx) error { return tx.Expire(before) }); err != nil {
 		a.log.Warn("cannot expire messages", "err", err)
 	}
-	return pause{after: 24 * time.Hour}, true
+	return work.Pause{After: 24 * time.Hour}, true
 }
 
 // waitRunning waits for Run to begin.
@@ -146,7 +156,7 @@ type turn struct {
 // change loads the connection, calls fn, and commits what fn asked for in one
 // transaction. If fn or the commit fails, nothing has changed.
 func (a *Agent) change(ctx context.Context, id ConnID, fn func(*turn) error) error {
-	unlock, err := a.locks.lock(ctx, id)
+	unlock, err := a.locks.Lock(ctx, string(id))
 	if err != nil {
 		return err
 	}
@@ -189,18 +199,25 @@ func (t *turn) commit(before Conn) error {
 		return nil
 	}
 	return t.a.cfg.Store.Update(t.ctx, func(tx Tx) error {
-		if !sameConn(before, *t.Conn) {
-			if err := tx.UpdateConn(t.Conn); err != nil {
+		if err := t.saveConn(tx, &before); err != nil {
+			return err
+		}
+		for i := 0; i < len(t.writes); i++ { // a write may ask for more
+			if err := t.writes[i](tx); err != nil {
 				return err
 			}
 		}
-		for _, w := range t.writes {
-			if err := w(tx); err != nil {
-				return err
-			}
-		}
-		return nil
+		return t.saveConn(tx, &before)
 	})
+}
+
+// saveConn writes the connection's row if it differs from what is there.
+func (t *turn) saveConn(tx Tx, is *Conn) error {
+	if sameConn(*is, *t.Conn) {
+		return nil
+	}
+	*is = *t.Conn
+	return tx.UpdateConn(t.Conn)
 }
 
 func sameConn(a, b Conn) bool {
@@ -279,10 +296,10 @@ func (t *turn) primaryRcv() *RcvQueue {
 	return nil
 }
 
-func (a *Agent) kickEvents(id ConnID)   { a.workers.kick("event "+string(id), a.dispatcher(id)) }
-func (a *Agent) kickCommands(id ConnID) { a.workers.kick("command "+string(id), a.commander(id)) }
+func (a *Agent) kickEvents(id ConnID)   { a.workers.Kick("event "+string(id), a.dispatcher(id)) }
+func (a *Agent) kickCommands(id ConnID) { a.workers.Kick("command "+string(id), a.commander(id)) }
 func (a *Agent) kickDelivery(id ConnID, queue int64) {
-	a.workers.kick("send "+strconv.FormatInt(queue, 10), a.deliverer(id, queue))
+	a.workers.Kick("send "+strconv.FormatInt(queue, 10), a.deliverer(id, queue))
 }
 
 func notFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -3,6 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
+
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
 // Errors of the agent's methods, found with errors.Is.
@@ -13,8 +17,8 @@ var (
 	ErrVersion   = errors.New("agent: no common version")
 	ErrState     = errors.New("agent: not possible in this state of the connection")
 	ErrTooLarge  = errors.New("agent: message too large")
-	ErrNoServers = errors.New("agent: no relays configured")
-	ErrClosed    = errors.New("agent: not running")
+	ErrNoServers = relays.ErrNoServers
+	ErrClosed    = relays.ErrClosed
 )
 
 // InviteOptions is what a new invitation or address is made with. The zero
@@ -25,12 +29,34 @@ type InviteOptions struct {
 	PQLink     bool   // with PQ: put its key in the link (1.6 KB longer), not in the answer
 	Standard   bool   // the slow handshake: the joiner may not secure the queue
 	ClientData string // opaque text for the link's data parameter
+	User       UserID // whose connection it is
+	// Short asks for a short link too, to this data. With it, the ratchet's
+	// post-quantum key is in the data, and in the full link only with PQLink.
+	Short    *LinkData
+	LinkType link.Type // of an address: link.Address (0), Group, Channel or Relay
+}
+
+// Link is a new link. A relay may be too old for short ones.
+type Link struct {
+	Full  string
+	Short string // empty if there is none
+}
+
+// Resolved is what a short link leads to.
+type Resolved struct {
+	Info     LinkInfo
+	Full     string // the full link
+	Request  link.Request
+	RootKey  key.Ed25519Public // who owns the link
+	EntityID []byte            // nil if there is none
+	User     link.User         // what its owners can change
 }
 
 // JoinOptions is what a connection is joined with.
 type JoinOptions struct {
 	Server string // for the reply queue: smp://…; empty: one of Config.Servers
 	PQ     bool   // use the post-quantum ratchet if the link allows
+	User   UserID // whose connection it is
 }
 
 // Outgoing is a message to send.
@@ -44,7 +70,9 @@ type Outgoing struct {
 
 // LinkInfo is what can be told of a link without the network.
 type LinkInfo struct {
-	Contact    bool // an address that many can use, not an invitation
+	Short      bool      // a short link: PQ, ClientData and Version are not known
+	Type       link.Type // of a short link
+	Contact    bool      // an address that many can use, not an invitation
 	PQ         bool
 	ClientData string
 	Server     string
@@ -72,8 +100,11 @@ type ConnInfo struct {
 // Errors: [ErrNotFound], [ErrState], [ErrClosed], and what each method names.
 type API interface {
 	Connector
+	Linker
 	Messenger
 	Manager
+	Mover
+	Mobile
 }
 
 // Connector makes connections. See [API].
@@ -82,11 +113,11 @@ type Connector interface {
 	// to it. id is a fresh [NewConnID]. It needs the relay: its errors and the
 	// network's are returned and leave nothing behind. Also [ErrExists],
 	// [ErrNoServers].
-	CreateInvitation(ctx context.Context, id ConnID, o InviteOptions) (link string, err error)
+	CreateInvitation(ctx context.Context, id ConnID, o InviteOptions) (Link, error)
 	// CreateAddress makes a contact address; requests arrive as [Request].
-	CreateAddress(ctx context.Context, id ConnID, o InviteOptions) (link string, err error)
-	// Join connects with an invitation or, as a request, with an address. info
-	// is our connInfo. It does not wait for the network: [Info] and
+	CreateAddress(ctx context.Context, id ConnID, o InviteOptions) (Link, error)
+	// Join connects with an invitation or, as a request, with an address, by
+	// a full or a short link. info is our connInfo. It does not wait for the network: [Info] and
 	// [Connected] tell how it goes, or a fatal [ConnError]. Also [ErrLink],
 	// [ErrVersion], [ErrTooLarge], [ErrExists], [ErrNoServers].
 	Join(ctx context.Context, id ConnID, link string, info []byte, o JoinOptions) error
@@ -98,6 +129,30 @@ type Connector interface {
 	Accept(ctx context.Context, id, addr ConnID, req RequestID, info []byte, o JoinOptions) error
 	// Reject forgets a [Request].
 	Reject(ctx context.Context, addr ConnID, req RequestID) error
+}
+
+// Linker looks after short links. See [API]. Methods that wait for the relay
+// return its errors and the network's.
+type Linker interface {
+	// ParseLink tells what a link is. [ErrLink], [ErrVersion].
+	ParseLink(link string) (LinkInfo, error)
+	// ResolveLink asks the relay what a short link leads to. A one-time link
+	// is ours from then on: nobody else can open it, and we can again.
+	// [ErrLink], [ErrVersion].
+	ResolveLink(ctx context.Context, short string, u UserID) (Resolved, error)
+	// SetLink changes the data of the short link of an invitation or of an
+	// address, which gets one if it has none. [ErrTooLarge], [ErrLink] for
+	// owners whom nobody has let in.
+	SetLink(ctx context.Context, id ConnID, d LinkData) (short string, err error)
+	// SetLinkLater does not wait for the relay; [LinkSet] follows.
+	SetLinkLater(ctx context.Context, id ConnID, d LinkData) error
+	// DeleteLink deletes the data: the short link leads nowhere then.
+	DeleteLink(ctx context.Context, id ConnID) error
+	// ShortLink is a connection's, empty if there is none.
+	ShortLink(ctx context.Context, id ConnID) (string, error)
+	// NewOwner lets another key own the link of an address besides us; the
+	// owner is to be put into [LinkData].
+	NewOwner(ctx context.Context, id ConnID, ownerID []byte, k key.Ed25519Public) (link.Owner, error)
 }
 
 // Messenger sends. See [API].
@@ -116,14 +171,37 @@ type Manager interface {
 	// SyncRatchet begins a new ratchet after [RatchetSync] said that it is
 	// allowed or required; force does so in any state.
 	SyncRatchet(ctx context.Context, id ConnID, force bool) error
-	// Switch moves our receiving queue to another relay of the configuration,
-	// or to a new queue on the same; [Switched] tells how it goes.
-	Switch(ctx context.Context, id ConnID) error
 	// Delete ends a connection: its queues are deleted on the relays, now or
 	// when they can be reached; [Deleted] follows.
 	Delete(ctx context.Context, id ConnID) error
-	// ParseLink tells what a link is. [ErrLink], [ErrVersion].
-	ParseLink(link string) (LinkInfo, error)
 	// Connection tells the state of one connection.
 	Connection(ctx context.Context, id ConnID) (ConnInfo, error)
+}
+
+// Mover moves queues. See [API].
+type Mover interface {
+	// Switch moves our receiving queue to another relay of the configuration,
+	// or to a new queue on the same; [Switched] tells how it goes.
+	Switch(ctx context.Context, id ConnID) error
+	// AbortSwitch gives a switch up that has not come so far that the other
+	// party may use the new queue; [ErrState] if it has, or there is none.
+	AbortSwitch(ctx context.Context, id ConnID) error
+}
+
+// Mobile is for devices that sleep and are woken. See [API].
+type Mobile interface {
+	// EnableNotifications lets a server of notifications know of messages on
+	// our queue, with these credentials. It waits for the relay.
+	EnableNotifications(ctx context.Context, id ConnID) (*Notifier, error)
+	// DisableNotifications takes them away.
+	DisableNotifications(ctx context.Context, id ConnID) error
+	// Fetch asks the relay for one message of a connection that is not
+	// subscribed; ok tells whether there was one, and its event follows.
+	Fetch(ctx context.Context, id ConnID) (ok bool, err error)
+	// Suspend takes no more messages, lets what is under way end until ctx
+	// does, and then ends all sessions. What is not done is left for
+	// [Mobile.Resume]. It returns when nothing runs any more.
+	Suspend(ctx context.Context) error
+	// Resume goes on after Suspend.
+	Resume()
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent/envelope"
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
+	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp"
@@ -25,14 +27,18 @@ const (
 	commandQAdd    CommandKind = "qadd"    // make a queue to move to
 	commandQSecure CommandKind = "qsecure" // secure it
 	commandQDelete CommandKind = "qdelete" // delete the queue that we moved from
+	commandQAbort  CommandKind = "qabort"  // delete the queue that we meant to move to
+	commandResolve CommandKind = "resolve" // open a short link and join
+	commandSetLink CommandKind = "lset"    // set the data of a short link
 )
 
 // joinData is what a join or a request remembers.
 type joinData struct {
-	Link   string `json:",omitempty"` // of the address
+	Link   string `json:",omitempty"` // of the address, or short
 	Server string `json:",omitempty"` // for our queue
 	Info   []byte
 	E2E    []byte `json:",omitempty"` // our ratchet parameters
+	PQ     bool   `json:",omitempty"` // wanted, before the link is opened
 }
 
 // errNotYet makes a command wait for something other than a relay.
@@ -41,9 +47,9 @@ var errNotYet = errors.New("agent: not yet")
 // commander does a connection's network steps in order. Steps are idempotent:
 // all keys are on disk before a relay sees them, so that a step whose answer
 // was lost can be repeated.
-func (a *Agent) commander(id ConnID) job {
+func (a *Agent) commander(id ConnID) work.Job {
 	var delay time.Duration
-	return func(ctx context.Context) (pause, bool) {
+	return func(ctx context.Context) (work.Pause, bool) {
 		for ctx.Err() == nil {
 			c, err := a.nextCommand(ctx, id)
 			if notFound(err) {
@@ -58,7 +64,7 @@ func (a *Agent) commander(id ConnID) job {
 				delay = 0
 				continue
 			case ctx.Err() != nil:
-				return pause{}, false
+				return work.Pause{}, false
 			case notFound(err):
 				err = a.cfg.Store.Update(ctx, func(tx Tx) error { return tx.DeleteCommand(c.Row) })
 			case !temporary(err):
@@ -69,9 +75,9 @@ func (a *Agent) commander(id ConnID) job {
 			}
 			a.log.Debug("network step to be repeated", "step", c.Kind, "err", err)
 			delay = nextDelay(delay, a.cfg.Timing.RetryMin, a.cfg.Timing.RetryMax)
-			return pause{after: delay, until: until}, true
+			return work.Pause{After: delay, Until: until}, true
 		}
-		return pause{}, false
+		return work.Pause{}, false
 	}
 }
 
@@ -104,8 +110,12 @@ func (a *Agent) do(ctx context.Context, c *StoredCommand) (until string, err err
 		return a.doQueueAdd(ctx, t, c)
 	case commandQSecure:
 		return a.doQueueSecure(ctx, t, c)
-	case commandQDelete:
+	case commandQDelete, commandQAbort:
 		return a.doQueueDelete(ctx, t, c)
+	case commandResolve:
+		return a.doResolve(ctx, t, c)
+	case commandSetLink:
+		return a.doSetLink(ctx, t, c)
 	}
 	return "", permanent(CodeInternal, fmt.Sprintf("unknown step %q in the store", c.Kind))
 }
@@ -138,23 +148,20 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 	if sq == nil {
 		return "", permanent(CodeInternal, "join without a queue")
 	}
-	if err := a.secureSender(ctx, sq); err != nil {
+	if err := a.secureSender(ctx, t.Conn, sq); err != nil {
 		return sq.Server, err
 	}
 	e2e, err := ratchet.ParseParams(d.E2E)
 	if err != nil {
 		return "", permanent(CodeInternal, err.Error())
 	}
-	server, err := a.chooseServer(d.Server, sq.Server)
+	m, err := a.createSomewhere(ctx, t.Conn, queueSpec{server: d.Server, used: []string{sq.Server}, mode: smp.Messaging})
 	if err != nil {
-		return "", permanent(CodeInternal, err.Error())
+		return m.server.ServerAddr.String(), temporarily(err)
 	}
-	s, rq, err := a.createQueue(ctx, server, smp.Messaging)
-	if err != nil {
-		return server.ServerAddr.String(), err
-	}
+	rq := m.queue
 	rq.Version = sq.Version
-	info, err := queueInfo(rq, server.ServerAddr)
+	info, err := queueInfo(rq, m.server.ServerAddr)
 	if err != nil {
 		return "", permanent(CodeInternal, err.Error())
 	}
@@ -170,7 +177,7 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 			return err
 		}
 		t.done(c)
-		t.then(func() { a.relays.subscribe(rq, s) })
+		t.then(func() { a.subscribe(t.Conn, rq, m.session) })
 		return nil
 	})
 }
@@ -178,15 +185,14 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 // secureSender sets our key on a queue that lets its sender do so. If the
 // session is too old for that, the queue falls back to the standard handshake:
 // its recipient gets the key in the confirmation.
-func (a *Agent) secureSender(ctx context.Context, q *SndQueue) error {
+func (a *Agent) secureSender(ctx context.Context, c *Conn, q *SndQueue) error {
 	if q.Mode != smp.Messaging || q.Status != QueueNew {
 		return nil
 	}
-	s, err := a.relays.get(ctx, q.Server)
-	if err != nil {
-		return err
-	}
-	switch err := s.SecureSender(ctx, q.SndID, q.AuthKey); {
+	err := a.relays.Send(ctx, a.key(c, q.Server), func(s relays.Sender) error {
+		return s.SecureSender(ctx, q.SndID, q.AuthKey)
+	})
+	switch {
 	case errors.Is(err, smpclient.ErrOldVersion):
 		q.Mode = 0
 	case err != nil:
@@ -213,21 +219,19 @@ func (a *Agent) doRequest(ctx context.Context, t *turn, c *StoredCommand) (until
 	}
 	to := r.Queues[0]
 	if len(t.rcv) == 0 {
-		server, err := a.chooseServer(d.Server, to.Server.String())
+		used := []string{to.Server.String()}
+		m, err := a.createSomewhere(ctx, t.Conn, queueSpec{server: d.Server, used: used, mode: smp.Messaging})
 		if err != nil {
-			return "", permanent(CodeInternal, err.Error())
+			return m.server.ServerAddr.String(), temporarily(err)
 		}
-		s, rq, err := a.createQueue(ctx, server, smp.Messaging)
-		if err != nil {
-			return server.ServerAddr.String(), err
-		}
+		rq := m.queue
 		err = a.change(ctx, c.Conn, func(t *turn) error {
 			if len(t.rcv) > 0 || t.Phase == PhaseDeleted {
 				return errNotYet
 			}
 			rq.Conn, rq.Primary = t.ID, true
 			t.put(rq)
-			t.then(func() { a.relays.subscribe(rq, s) })
+			t.then(func() { a.subscribe(t.Conn, rq, m.session) })
 			return nil
 		})
 		if err != nil {
@@ -256,7 +260,7 @@ func (a *Agent) doAllow(ctx context.Context, t *turn, c *StoredCommand) (until s
 		return "", err
 	}
 	if p.SenderKey != nil {
-		if err := a.secure(ctx, rq, p.SenderKey); err != nil {
+		if err := a.secure(ctx, t.Conn, rq, p.SenderKey); err != nil {
 			return rq.Server, err
 		}
 	}
@@ -266,7 +270,7 @@ func (a *Agent) doAllow(ctx context.Context, t *turn, c *StoredCommand) (until s
 		if err != nil {
 			return "", permanent(CodeInternal, err.Error())
 		}
-		if sq, err = a.newSndQueue(c.Conn, info); err != nil {
+		if sq, err = a.newSndQueue(c.Conn, info, nil); err != nil {
 			return "", err
 		}
 		err = a.change(ctx, c.Conn, func(t *turn) error {
@@ -277,7 +281,7 @@ func (a *Agent) doAllow(ctx context.Context, t *turn, c *StoredCommand) (until s
 			return "", err
 		}
 	}
-	if err := a.secureSender(ctx, sq); err != nil {
+	if err := a.secureSender(ctx, t.Conn, sq); err != nil {
 		return sq.Server, err
 	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
@@ -292,7 +296,7 @@ func (a *Agent) doAllow(ctx context.Context, t *turn, c *StoredCommand) (until s
 }
 
 // secure sets the sender's key on our queue.
-func (a *Agent) secure(ctx context.Context, q *RcvQueue, spki []byte) error {
+func (a *Agent) secure(ctx context.Context, c *Conn, q *RcvQueue, spki []byte) error {
 	if q.Status == QueueSecured || q.Status == QueueActive {
 		return nil
 	}
@@ -300,7 +304,7 @@ func (a *Agent) secure(ctx context.Context, q *RcvQueue, spki []byte) error {
 	if err != nil {
 		return permanent(CodeInternal, err.Error())
 	}
-	s, err := a.relays.get(ctx, q.Server)
+	s, err := a.relays.Get(ctx, a.key(c, q.Server))
 	if err != nil {
 		return err
 	}
@@ -322,7 +326,7 @@ func (a *Agent) doSecure(ctx context.Context, t *turn, c *StoredCommand) (until 
 	if q == nil {
 		return "", ErrNotFound
 	}
-	if err := a.secure(ctx, q, c.Data); err != nil {
+	if err := a.secure(ctx, t.Conn, q, c.Data); err != nil {
 		return q.Server, err
 	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
@@ -336,7 +340,7 @@ func (a *Agent) doSecure(ctx context.Context, t *turn, c *StoredCommand) (until 
 // what is still to be sent, and says goodbye.
 func (a *Agent) doDelete(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
 	for _, q := range t.rcv {
-		if err := a.deleteQueue(ctx, q, c); err != nil {
+		if err := a.deleteQueue(ctx, t.Conn, q, c); err != nil {
 			return q.Server, err
 		}
 	}
@@ -364,15 +368,15 @@ func (a *Agent) doDelete(ctx context.Context, t *turn, c *StoredCommand) (until 
 // deleteQueue deletes a queue on its relay and then here. That the relay does
 // not know it is as good, and so is that it was away for longer than messages
 // are tried.
-func (a *Agent) deleteQueue(ctx context.Context, q *RcvQueue, c *StoredCommand) error {
-	s, err := a.relays.get(ctx, q.Server)
+func (a *Agent) deleteQueue(ctx context.Context, conn *Conn, q *RcvQueue, c *StoredCommand) error {
+	s, err := a.relays.Get(ctx, a.key(conn, q.Server))
 	if err == nil {
 		err = s.Delete(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey})
 	}
 	if err != nil && temporary(err) && a.cfg.Now().Sub(c.CreatedAt) < a.cfg.Timing.SendFor {
 		return err
 	}
-	a.relays.forget(q.Server, q.RcvID)
+	a.relays.Forget(a.key(conn, q.Server), q.RcvID)
 	return a.change(ctx, q.Conn, func(t *turn) error {
 		t.write(func(tx Tx) error { return tx.DeleteRcvQueue(q.Row) })
 		return nil

@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
 	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
@@ -32,6 +32,11 @@ type Config struct {
 	// Servers are the relays on which queues are made, taken in turn:
 	// smp://fingerprint[:password]@host[,host][:port].
 	Servers []string
+	// Network says how relays are reached: SOCKS, private routing, isolation.
+	Network Network
+	// Passive subscribes no queues at the start: messages come after
+	// [Agent.Subscribe], or one at a time with [Agent.Fetch].
+	Passive bool
 	Log     *slog.Logger // nil: none
 	// Versions may be narrowed in tests; zero ranges are all that is known.
 	Versions Versions
@@ -56,54 +61,22 @@ type Timing struct {
 	KeepFor            time.Duration // what is remembered of messages: 30 days
 }
 
-// Dialer connects to a relay. onMessage is called for every MSG, END and DELD
-// that comes unasked or with an answer, in order and not at once, and returns
-// soon; it may be called before the Dialer returns.
-type Dialer func(ctx context.Context, addr smp.ServerAddr, onMessage func(smp.RecipientID, smp.Message)) (Relay, error)
-
-// Relay is a session with a relay. Errors are *smp.Error if the relay answered
-// with one, others are of the network. Methods may be called at once.
-type Relay interface {
-	RecipientRelay
-	// SecureSender sets our key on a queue that we send to (SKEY).
-	SecureSender(ctx context.Context, id smp.SenderID, k key.Private) error
-	// Send sends to a queue; k is nil for messages without authorization.
-	Send(ctx context.Context, id smp.SenderID, k key.Private, m smp.SEND) error
-	// Done is closed when the session has ended.
-	Done() <-chan struct{}
-	// Close ends the session and waits for it.
-	Close() error
-}
-
-// RecipientRelay is what the recipient of queues asks of a relay.
-type RecipientRelay interface {
-	// Create makes a queue and subscribes to it.
-	Create(ctx context.Context, k key.Private, req smp.NEW) (smp.IDS, error)
-	// Subscribe subscribes to queues; the errors are in the order of qs.
-	Subscribe(ctx context.Context, qs []QueueAuth) []error
-	// Secure sets the sender's key (KEY).
-	Secure(ctx context.Context, q QueueAuth, sender key.Public) error
-	Ack(ctx context.Context, q QueueAuth, id smp.MsgID) error
-	Delete(ctx context.Context, q QueueAuth) error
-}
-
-// QueueAuth is a queue with the key that authorizes its recipient.
-type QueueAuth = smpclient.Queue
-
-var _ Relay = (*smpclient.Client)(nil)
+// What the sessions with relays are made of.
+type (
+	// Dialer connects to a relay.
+	Dialer = relays.Dialer
+	// Relay is a session with a relay.
+	Relay = relays.Relay
+	// Target is a relay to connect to.
+	Target = relays.Target
+	// QueueAuth is a queue with the key that authorizes its recipient.
+	QueueAuth = relays.QueueAuth
+	// Network says how relays are reached.
+	Network = relays.Network
+)
 
 // DialSMP is the [Dialer] of real relays. o.OnMessage is not used.
-func DialSMP(o smpclient.Options) Dialer {
-	return func(ctx context.Context, addr smp.ServerAddr, onMessage func(smp.RecipientID, smp.Message)) (Relay, error) {
-		o := o
-		o.OnMessage = func(entity smp.EntityID, m smp.Message) { onMessage(smp.RecipientID(entity), m) }
-		c, err := smpclient.Dial(ctx, addr, o)
-		if err != nil {
-			return nil, err // not a nil *Client in a Relay
-		}
-		return c, nil
-	}
-}
+func DialSMP(o smpclient.Options) Dialer { return relays.DialSMP(o) }
 
 func (c Config) withDefaults() Config {
 	if c.Log == nil {
@@ -162,16 +135,16 @@ func (c Config) parseServers() ([]smp.AuthServer, error) {
 }
 
 // temporary tells errors that may pass if the same is tried again.
-func temporary(err error) bool {
-	var e *smp.Error
-	if !errors.As(err, &e) {
-		return !isPermanent(err)
+func temporary(err error) bool { return !isPermanent(err) && relays.Temporary(err) }
+
+// temporarily leaves an error's code out, so that whether it is temporary
+// depends on its cause.
+func temporarily(err error) error {
+	var c coded
+	if errors.As(err, &c) {
+		return c.error
 	}
-	switch e.Type {
-	case smp.TypeStore, smp.TypeInternal, smp.TypeSession, smp.TypeQuota, smp.TypeProxy:
-		return true
-	}
-	return false
+	return err
 }
 
 // permanent is an error of ours that trying again does not mend.
@@ -179,7 +152,8 @@ func permanent(code ErrorCode, detail string) error { return &Error{Code: code, 
 
 func isPermanent(err error) bool {
 	var e *Error
-	return errors.As(err, &e) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrState) || errors.Is(err, ErrNoServers)
+	return errors.As(err, &e) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrState) || errors.Is(err, ErrLink) ||
+		errors.Is(err, ErrVersion) || errors.Is(err, ErrNoServers)
 }
 
 // toError is err for an event.
@@ -197,18 +171,37 @@ func toError(err error, server string) *Error {
 		e.Code = CodeQuota
 	case errors.As(err, &pe) && pe.Type == smp.TypeLargeMsg:
 		e.Code = CodeTooLarge
+	case errors.As(err, &pe) && pe.Type == smp.TypeProxy && pe.Proxy != nil && pe.Proxy.Broker != nil:
+		e.Code = brokerCode(*pe.Proxy.Broker)
 	case errors.As(err, &pe):
 		e.Code = CodeServer
+	case errors.Is(err, ErrLink), errors.Is(err, relays.ErrAddress):
+		e.Code = CodeProtocol
 	case errors.Is(err, smpclient.ErrFingerprint):
 		e.Code = CodeIdentity
-	case errors.Is(err, smpclient.ErrNoHost):
+	case errors.Is(err, smpclient.ErrNoHost), errors.Is(err, relays.ErrHost):
 		e.Code = CodeNoHost
-	case errors.Is(err, smpclient.ErrVersion), errors.Is(err, smpclient.ErrHandshake):
+	case errors.Is(err, ErrVersion), errors.Is(err, smpclient.ErrVersion), errors.Is(err, smpclient.ErrHandshake):
 		e.Code = CodeVersion
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, smpclient.ErrTimeout):
 		e.Code = CodeTimeout
 	}
 	return e
+}
+
+// brokerCode is why a proxy does not reach a relay.
+func brokerCode(b smp.BrokerError) ErrorCode {
+	switch b.Type {
+	case smp.BrokerHost:
+		return CodeNoHost
+	case smp.BrokerTimeout:
+		return CodeTimeout
+	case smp.BrokerTransport:
+		if b.Transport != nil && b.Transport.Type == smp.TransportVersion {
+			return CodeVersion
+		}
+	}
+	return CodeNetwork
 }
 
 // coded is an error of a call, with its code for errors.As.

@@ -6,39 +6,44 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
+	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
 // deliverer sends what waits for a queue, one message after the other.
-func (a *Agent) deliverer(id ConnID, queue int64) job {
-	return func(ctx context.Context) (pause, bool) {
+func (a *Agent) deliverer(id ConnID, queue int64) work.Job {
+	return func(ctx context.Context) (work.Pause, bool) {
 		for ctx.Err() == nil {
-			q, d, err := a.nextDelivery(ctx, id, queue)
+			c, q, d, err := a.nextDelivery(ctx, id, queue)
 			if notFound(err) {
 				break
 			}
-			var p pause
+			var p work.Pause
 			if err == nil {
-				p, err = a.deliver(ctx, q, d)
+				p, err = a.deliver(ctx, c, q, d)
 			}
 			switch {
 			case err != nil && !notFound(err):
 				a.log.Warn("delivery not stored", "err", err)
-				return pause{after: a.cfg.Timing.RetryMin}, true
-			case p.after > 0:
+				return work.Pause{After: a.cfg.Timing.RetryMin}, true
+			case p.After > 0:
 				return p, true
 			}
 		}
-		return pause{}, false
+		return work.Pause{}, false
 	}
 }
 
 // nextDelivery returns [ErrNotFound] if nothing waits.
-func (a *Agent) nextDelivery(ctx context.Context, id ConnID, queue int64) (q *SndQueue, d *Delivery, err error) {
+func (a *Agent) nextDelivery(ctx context.Context, id ConnID, queue int64) (c *Conn, q *SndQueue, d *Delivery, err error) {
 	err = a.cfg.Store.View(ctx, func(tx Tx) error {
 		if d, err = tx.NextDelivery(queue); err != nil {
+			return err
+		}
+		if c, err = tx.Conn(id); err != nil {
 			return err
 		}
 		queues, err := tx.SndQueues(id)
@@ -53,19 +58,19 @@ func (a *Agent) nextDelivery(ctx context.Context, id ConnID, queue int64) (q *Sn
 		}
 		return fmt.Errorf("agent: sending queue: %w", ErrNotFound)
 	})
-	return q, d, err
+	return c, q, d, err
 }
 
 // deliver makes one attempt. The error is of the store.
-func (a *Agent) deliver(ctx context.Context, q *SndQueue, d *Delivery) (pause, error) {
-	err := a.sendTo(ctx, q, d)
+func (a *Agent) deliver(ctx context.Context, c *Conn, q *SndQueue, d *Delivery) (work.Pause, error) {
+	err := a.sendTo(ctx, c, q, d)
 	age := a.cfg.Now().Sub(d.CreatedAt)
 	var full *smp.Error
 	switch {
 	case err == nil:
-		return pause{}, a.delivered(ctx, q, d)
+		return work.Pause{}, a.delivered(ctx, q, d)
 	case ctx.Err() != nil:
-		return pause{}, nil
+		return work.Pause{}, nil
 	case errors.As(err, &full) && full.Type == smp.TypeQuota && d.Kind != KindConnInfo && d.Kind != KindConnInfoReply:
 		if age < a.cfg.Timing.QuotaFor {
 			return a.retry(ctx, q, d, err, a.cfg.Timing.QuotaMin, a.cfg.Timing.QuotaMax)
@@ -79,11 +84,11 @@ func (a *Agent) deliver(ctx context.Context, q *SndQueue, d *Delivery) (pause, e
 	if temporary(err) {
 		e.Code, e.Detail = CodeExpired, "given up after "+age.Round(time.Minute).String()+": "+e.Detail
 	}
-	return pause{}, a.undeliverable(ctx, q, d, e)
+	return work.Pause{}, a.undeliverable(ctx, q, d, e)
 }
 
 // retry remembers the attempt, and tells the client the first time.
-func (a *Agent) retry(ctx context.Context, q *SndQueue, d *Delivery, err error, lo, hi time.Duration) (pause, error) {
+func (a *Agent) retry(ctx context.Context, q *SndQueue, d *Delivery, err error, lo, hi time.Duration) (work.Pause, error) {
 	delay := nextDelay(d.Delay, lo, hi)
 	stored := a.change(ctx, d.Conn, func(t *turn) error {
 		t.write(func(tx Tx) error { return tx.RetryDelivery(q.Row, d.ID, d.Attempts+1, delay) })
@@ -92,17 +97,17 @@ func (a *Agent) retry(ctx context.Context, q *SndQueue, d *Delivery, err error, 
 		}
 		return nil
 	})
-	p := pause{after: delay, until: q.Server}
+	p := work.Pause{After: delay, Until: q.Server}
 	var e *smp.Error
 	if errors.As(err, &e) {
-		p.until = ""
+		p.Until = ""
 	}
 	return p, stored
 }
 
 // sendTo seals a message with the queue's keys and sends it. What the ratchet
 // made stays the same in every attempt.
-func (a *Agent) sendTo(ctx context.Context, q *SndQueue, d *Delivery) error {
+func (a *Agent) sendTo(ctx context.Context, c *Conn, q *SndQueue, d *Delivery) error {
 	k, err := box.NewKey(q.E2ESecret)
 	if err != nil {
 		return permanent(CodeInternal, err.Error())
@@ -120,11 +125,9 @@ func (a *Agent) sendTo(ctx context.Context, q *SndQueue, d *Delivery) error {
 	if err != nil {
 		return permanent(CodeTooLarge, err.Error())
 	}
-	s, err := a.relays.get(ctx, q.Server)
-	if err != nil {
-		return err
-	}
-	return s.Send(ctx, q.SndID, auth, smp.SEND{Flags: smp.MsgFlags{Notify: d.Notify}, Body: body})
+	return a.relays.Send(ctx, a.key(c, q.Server), func(s relays.Sender) error {
+		return s.Send(ctx, q.SndID, auth, smp.SEND{Flags: smp.MsgFlags{Notify: d.Notify}, Body: body})
+	})
 }
 
 // delivered is what follows when the relay has taken a message.
@@ -141,6 +144,7 @@ func (a *Agent) delivered(ctx context.Context, was *SndQueue, d *Delivery) error
 			}
 			q.Status = QueueConfirmed
 			t.putSnd(q)
+			t.forgetOpened(q)
 		case KindConnInfo:
 			q.Status = QueueConfirmed
 			if q.Mode == smp.Messaging {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
@@ -25,6 +26,7 @@ const (
 	kindSync         = "rsync"
 	kindSwitched     = "switch"
 	kindDeleted      = "del"
+	kindLinkSet      = "lset"
 )
 
 // storeEvent gives an event its stored form; bodies lie beside the JSON.
@@ -63,6 +65,8 @@ func storeEvent(ev Event) (*StoredEvent, error) {
 		e.Kind = kindSwitched
 	case Deleted:
 		e.Kind = kindDeleted
+	case LinkSet:
+		e.Kind = kindLinkSet
 	default:
 		return nil, fmt.Errorf("agent: unknown event %T", ev)
 	}
@@ -109,6 +113,8 @@ func loadEvent(e *StoredEvent) (Event, error) {
 		return unmarshal[Switched](e)
 	case kindDeleted:
 		return Deleted{}, nil
+	case kindLinkSet:
+		return unmarshal[LinkSet](e)
 	}
 	return nil, fmt.Errorf("agent: unknown event %q in the store", e.Kind)
 }
@@ -130,19 +136,23 @@ func (t *turn) emitFor(ev Event, q *RcvQueue, broker smp.MsgID) {
 		if err != nil {
 			return err
 		}
+		stored, err := t.storeNow(tx, ev, q, broker)
+		if stored || err != nil {
+			return err
+		}
 		e.Conn = t.ID
 		if q != nil {
 			e.Queue, e.Broker = q.Row, broker
 		}
+		t.then(func() { t.a.kickEvents(t.ID) })
 		return tx.AddEvent(e)
 	})
-	t.then(func() { t.a.kickEvents(t.ID) })
 }
 
 // dispatcher hands a connection's events to the client.
-func (a *Agent) dispatcher(id ConnID) job {
+func (a *Agent) dispatcher(id ConnID) work.Job {
 	var delay time.Duration
-	return func(ctx context.Context) (pause, bool) {
+	return func(ctx context.Context) (work.Pause, bool) {
 		for ctx.Err() == nil {
 			more, err := a.dispatchOne(ctx, id)
 			if err != nil {
@@ -150,14 +160,15 @@ func (a *Agent) dispatcher(id ConnID) job {
 					a.log.Warn("event not handled yet", "err", err)
 				}
 				delay = nextDelay(delay, a.cfg.Timing.RetryMin, a.cfg.Timing.RetryMax)
-				return pause{after: delay}, true
+				return work.Pause{After: delay}, true
 			}
 			delay = 0
 			if !more {
+				a.outboxed.Delete(id)
 				break
 			}
 		}
-		return pause{}, false
+		return work.Pause{}, false
 	}
 }
 

@@ -136,6 +136,14 @@ func (QueueFreed) event()   {}
 func (RatchetSync) event()  {}
 func (Switched) event()     {}
 func (Deleted) event()      {}
+func (LinkSet) event()      {}
+
+// LinkSet says that the data of a short link is on the relay, after
+// [Agent.SetLinkLater] (LINK), or that it will not be.
+type LinkSet struct {
+	Short string
+	Err   *Error
+}
 
 // Status is news of a relay (UP, DOWN).
 type Status struct {

@@ -127,8 +127,8 @@ func TestCutConnections(t *testing.T) {
 func hostileDialer(edit func(n int, m smp.MSG) []smp.Message) agent.Dialer {
 	dial := agent.DialSMP(smpclient.Options{})
 	n := 0
-	return func(ctx context.Context, addr smp.ServerAddr, on func(smp.RecipientID, smp.Message)) (agent.Relay, error) {
-		return dial(ctx, addr, func(id smp.RecipientID, m smp.Message) {
+	return func(ctx context.Context, to agent.Target, on func(smp.RecipientID, smp.Message)) (agent.Relay, error) {
+		return dial(ctx, to, func(id smp.RecipientID, m smp.Message) {
 			msg, ok := m.(smp.MSG)
 			if !ok {
 				on(id, m)

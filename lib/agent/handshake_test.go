@@ -193,7 +193,7 @@ func TestLowOrderKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = a.Join(t.Context(), agent.NewConnID(), withQueueKey(t, link, key.X25519Public{}), nil, agent.JoinOptions{})
+	err = a.Join(t.Context(), agent.NewConnID(), withQueueKey(t, link.Full, key.X25519Public{}), nil, agent.JoinOptions{})
 	if !errors.Is(err, agent.ErrLink) {
 		t.Errorf("got %v", err)
 	}

@@ -47,7 +47,7 @@ func (a *Agent) Accept(ctx context.Context, id, addr ConnID, req RequestID, info
 	if err != nil {
 		return err
 	}
-	r, err := parseLink(p.Link)
+	r, err := parseFull(p.Link)
 	if err != nil || r.Mode != link.Invitation {
 		return fmt.Errorf("%w: request without an invitation", ErrLink)
 	}
@@ -65,20 +65,13 @@ func (a *Agent) Subscribe(ctx context.Context, ids ...ConnID) error {
 		return err
 	}
 	for _, id := range ids {
-		var queues []*RcvQueue
-		err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
-			if _, err = tx.Conn(id); err != nil {
-				return err
-			}
-			queues, err = tx.RcvQueues(id)
-			return err
-		})
-		if err != nil {
+		t := &turn{a: a, ctx: ctx} // to look at, not to change
+		if err := t.load(id); err != nil {
 			return err
 		}
-		for _, q := range queues {
-			if q.Status != QueueDeleting && !a.relays.subscribed(q.Server, q.RcvID) {
-				a.relays.subscribe(q, nil)
+		for _, q := range t.rcv {
+			if q.Status != QueueDeleting && !a.relays.Subscribed(a.key(t.Conn, q.Server), q.RcvID) {
+				a.subscribe(t.Conn, q, nil)
 			}
 		}
 	}
@@ -96,7 +89,7 @@ func (a *Agent) Delete(ctx context.Context, id ConnID) error {
 		for _, q := range t.rcv {
 			q.Status = QueueDeleting
 			t.put(q)
-			t.then(func() { a.relays.forget(q.Server, q.RcvID) })
+			t.then(func() { a.relays.Forget(a.key(t.Conn, q.Server), q.RcvID) })
 		}
 		for _, q := range t.snd {
 			if !connected {
@@ -107,19 +100,6 @@ func (a *Agent) Delete(ctx context.Context, id ConnID) error {
 		t.command(commandDelete, 0, nil)
 		return nil
 	})
-}
-
-// subscribeFailed tells the client that a queue is lost.
-func (a *Agent) subscribeFailed(ctx context.Context, q *sub, e *Error) {
-	err := a.change(ctx, q.conn, func(t *turn) error {
-		if t.Phase != PhaseDeleted && t.rcvQueue(q.queue) != nil {
-			t.emit(ConnError{Err: e, Fatal: true})
-		}
-		return nil
-	})
-	if err != nil && ctx.Err() == nil && !notFound(err) {
-		a.log.Warn("cannot store a lost subscription", "err", err)
-	}
 }
 
 // Connection implements [API].
@@ -134,7 +114,7 @@ func (a *Agent) Connection(ctx context.Context, id ConnID) (ConnInfo, error) {
 	}
 	for _, q := range t.rcv {
 		i.RcvServers = append(i.RcvServers, q.Server)
-		i.Subscribed = i.Subscribed || a.relays.subscribed(q.Server, q.RcvID)
+		i.Subscribed = i.Subscribed || a.relays.Subscribed(a.key(t.Conn, q.Server), q.RcvID)
 	}
 	for _, q := range t.snd {
 		i.SndServers = append(i.SndServers, q.Server)

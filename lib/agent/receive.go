@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent/envelope"
+	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
@@ -34,13 +35,13 @@ func (a *Agent) deposit(id ConnID, d delivery) {
 		a.log.Warn("relay sends more than it may; dropped")
 		return
 	}
-	a.workers.kick("receive "+string(id), a.receiver(id))
+	a.workers.Kick("receive "+string(id), a.receiver(id))
 }
 
 // receiver takes a connection's deliveries in order.
-func (a *Agent) receiver(id ConnID) job {
+func (a *Agent) receiver(id ConnID) work.Job {
 	var delay time.Duration
-	return func(ctx context.Context) (pause, bool) {
+	return func(ctx context.Context) (work.Pause, bool) {
 		for ctx.Err() == nil {
 			a.mu.Lock()
 			if len(a.inbox[id]) == 0 {
@@ -55,14 +56,14 @@ func (a *Agent) receiver(id ConnID) job {
 					a.log.Error("cannot store what was received", "err", err)
 				}
 				delay = nextDelay(delay, a.cfg.Timing.RetryMin, a.cfg.Timing.RetryMax)
-				return pause{after: delay}, true
+				return work.Pause{After: delay}, true
 			}
 			delay = 0
 			a.mu.Lock()
 			a.inbox[id] = a.inbox[id][1:]
 			a.mu.Unlock()
 		}
-		return pause{}, false
+		return work.Pause{}, false
 	}
 }
 
@@ -70,8 +71,10 @@ func (a *Agent) receiver(id ConnID) job {
 // and the same is tried again.
 func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 	var acked *RcvQueue
+	var conn *Conn
 	var broker smp.MsgID
 	err := a.change(ctx, id, func(t *turn) error {
+		conn = t.Conn
 		q := t.rcvQueue(d.queue)
 		if q == nil || t.Phase == PhaseDeleted {
 			return nil
@@ -109,19 +112,15 @@ func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 		return nil
 	}
 	if err == nil && acked != nil {
-		a.ack(ctx, acked, broker)
+		a.ack(ctx, conn, acked, broker)
 	}
 	return err
 }
 
 // ack tells the relay that a message is on disk. Errors do not matter: the
 // relay sends the message again with the next subscription.
-func (a *Agent) ack(ctx context.Context, q *RcvQueue, id smp.MsgID) {
-	r, err := a.relays.relay(q.Server)
-	if err != nil {
-		return
-	}
-	if s := r.current(); s != nil {
+func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
+	if s := a.relays.Current(a.key(c, q.Server)); s != nil {
 		if err := s.Ack(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}, id); err != nil && ctx.Err() == nil {
 			a.log.Debug("message not acknowledged", "err", err)
 		}
@@ -130,18 +129,12 @@ func (a *Agent) ack(ctx context.Context, q *RcvQueue, id smp.MsgID) {
 
 // ackRow does the same for a queue by its row.
 func (a *Agent) ackRow(ctx context.Context, conn ConnID, row int64, id smp.MsgID) {
-	var queues []*RcvQueue
-	err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
-		queues, err = tx.RcvQueues(conn)
-		return err
-	})
-	if err != nil {
+	t := &turn{a: a, ctx: ctx} // to look at, not to change
+	if err := t.load(conn); err != nil {
 		return
 	}
-	for _, q := range queues {
-		if q.Row == row {
-			a.ack(ctx, q, id)
-		}
+	if q := t.rcvQueue(row); q != nil {
+		a.ack(ctx, t.Conn, q, id)
 	}
 }
 

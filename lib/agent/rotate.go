@@ -40,7 +40,7 @@ func (t *turn) queueAdd(m envelope.QAdd) error {
 	if old == nil || t.sndByAddr(envelope.QueueAddr{Server: info.Server, SenderID: info.SenderID}) != nil {
 		return t.keepRatchet(CodeProtocol, errors.New("QADD of a wrong queue"))
 	}
-	q, err := t.a.newSndQueue(t.ID, info)
+	q, err := t.a.newSndQueue(t.ID, info, nil)
 	if err != nil {
 		return t.keepRatchet(CodeProtocol, err)
 	}
@@ -126,21 +126,42 @@ func (a *Agent) Switch(ctx context.Context, id ConnID) error {
 	})
 }
 
+// AbortSwitch implements [API].
+func (a *Agent) AbortSwitch(ctx context.Context, id ConnID) error {
+	return a.change(ctx, id, func(t *turn) error {
+		old := t.primaryRcv()
+		if old == nil || old.Switch != switchWanted && old.Switch != switchAdd {
+			return fmt.Errorf("%w: no switch that could be given up", ErrState)
+		}
+		old.Switch = ""
+		t.put(old)
+		for _, q := range t.rcv {
+			if q.Replaces == old.Row {
+				q.Status, q.Replaces = QueueDeleting, 0
+				t.put(q)
+				t.command(commandQAbort, q.Row, nil)
+			}
+		}
+		return nil
+	})
+}
+
 // doQueueAdd makes the new queue and offers it.
 func (a *Agent) doQueueAdd(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
 	old := t.rcvQueue(c.Queue)
 	if old == nil {
 		return "", ErrNotFound
 	}
-	server, err := a.chooseServer("", old.Server)
-	if err != nil {
-		return "", err
+	used := []string{old.Server}
+	for _, q := range t.snd {
+		used = append(used, q.Server)
 	}
-	s, q, err := a.createQueue(ctx, server, smp.Messaging)
+	m, err := a.createSomewhere(ctx, t.Conn, queueSpec{used: used, mode: smp.Messaging})
 	if err != nil {
-		return server.ServerAddr.String(), err
+		return m.server.ServerAddr.String(), temporarily(err)
 	}
-	info, err := queueInfo(q, server.ServerAddr)
+	q := m.queue
+	info, err := queueInfo(q, m.server.ServerAddr)
 	if err != nil {
 		return "", permanent(CodeInternal, err.Error())
 	}
@@ -158,7 +179,7 @@ func (a *Agent) doQueueAdd(ctx context.Context, t *turn, c *StoredCommand) (unti
 		t.put(q)
 		t.put(old)
 		t.emit(Switched{Receiving: true, Phase: SwitchStarted})
-		t.then(func() { a.relays.subscribe(q, s) })
+		t.then(func() { a.subscribe(t.Conn, q, m.session) })
 		_, err = t.send(outgoing{kind: KindQAdd, msg: envelope.QAdd{
 			Queues: []envelope.NewQueue{{Queue: info.URI(a.cfg.Versions.Client), Replaces: &addr}},
 		}})
@@ -200,7 +221,7 @@ func (a *Agent) doQueueSecure(ctx context.Context, t *turn, c *StoredCommand) (u
 	if q == nil {
 		return "", ErrNotFound
 	}
-	if err := a.secure(ctx, q, c.Data); err != nil {
+	if err := a.secure(ctx, t.Conn, q, c.Data); err != nil {
 		return q.Server, err
 	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
@@ -238,12 +259,14 @@ func (t *turn) switchReceived(q *RcvQueue) {
 // doQueueDelete deletes the old queue.
 func (a *Agent) doQueueDelete(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
 	if q := t.rcvQueue(c.Queue); q != nil {
-		if err := a.deleteQueue(ctx, q, c); err != nil {
+		if err := a.deleteQueue(ctx, t.Conn, q, c); err != nil {
 			return q.Server, err
 		}
 	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
-		t.emit(Switched{Receiving: true, Phase: SwitchCompleted})
+		if c.Kind == commandQDelete {
+			t.emit(Switched{Receiving: true, Phase: SwitchCompleted})
+		}
 		t.done(c)
 		return nil
 	})

@@ -114,26 +114,31 @@ func (t *turn) sndInUse() *SndQueue {
 
 // Send implements [API].
 func (a *Agent) Send(ctx context.Context, id ConnID, m Outgoing) (msgID int64, err error) {
-	err = a.change(ctx, id, func(t *turn) error {
-		if m.Key != "" {
-			err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
-				msgID, err = tx.SentByKey(id, m.Key)
-				return err
-			})
-			if !notFound(err) {
-				return err
-			}
-		}
-		if t.Phase != PhaseConnected {
-			return fmt.Errorf("%w: %s", ErrState, t.Phase)
-		}
-		if t.sendProhibited() {
-			return fmt.Errorf("%w: the ratchet is %s", ErrState, t.Sync)
-		}
-		msgID, err = t.send(outgoing{kind: KindUser, msg: envelope.AMsg{Body: m.Body}, notify: m.Notify, key: m.Key})
+	err = a.change(ctx, id, func(t *turn) (err error) {
+		msgID, err = t.sendUser(m)
 		return err
 	})
 	return msgID, err
+}
+
+// sendUser sends a message of the client, once for each key.
+func (t *turn) sendUser(m Outgoing) (msgID int64, err error) {
+	if m.Key != "" {
+		err := t.a.cfg.Store.View(t.ctx, func(tx Tx) (err error) {
+			msgID, err = tx.SentByKey(t.ID, m.Key)
+			return err
+		})
+		if !notFound(err) {
+			return msgID, err
+		}
+	}
+	if t.Phase != PhaseConnected {
+		return 0, fmt.Errorf("%w: %s", ErrState, t.Phase)
+	}
+	if t.sendProhibited() {
+		return 0, fmt.Errorf("%w: the ratchet is %s", ErrState, t.Sync)
+	}
+	return t.send(outgoing{kind: KindUser, msg: envelope.AMsg{Body: m.Body}, notify: m.Notify, key: m.Key})
 }
 
 // SendReceipt implements [API].
@@ -150,13 +155,7 @@ func (a *Agent) SendReceipt(ctx context.Context, id ConnID, msgID int64) error {
 		if !r.User || t.Phase != PhaseConnected || t.sendProhibited() {
 			return ErrState
 		}
-		if t.Version < VersionReceipts {
-			return nil
-		}
-		_, err = t.send(outgoing{kind: KindReceipt, msg: envelope.Rcvd{
-			Receipts: []envelope.Receipt{{ID: r.SenderID, Hash: r.Hash}},
-		}})
-		return err
+		return t.receipt(r.SenderID, r.Hash)
 	})
 }
 

@@ -45,6 +45,8 @@ type ConnStore interface {
 	DeleteConn(id ConnID) error
 	// Conns lists all connections.
 	Conns() ([]ConnID, error)
+	// Users tells whose connections are not those of user 0.
+	Users() (map[ConnID]UserID, error)
 }
 
 // QueueStore keeps the queues of connections.
@@ -181,7 +183,7 @@ const (
 // Conn is a connection's row.
 type Conn struct {
 	ID        ConnID
-	User      UserID // whose connection it is; see Config.Network
+	User      UserID // whose connection it is; see Isolation
 	Role      Role
 	Phase     Phase
 	Version   wire.Version // agent version: agreed, or our highest before

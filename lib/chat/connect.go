@@ -70,7 +70,7 @@ func (c *Core) invite(ctx context.Context, user api.UserID) (conn *Conn, u *User
 		return nil, nil, fmt.Errorf("chat: creating an invitation: %w", err)
 	}
 	err = c.changeConn(ctx, conn.ID, func(cn *Conn) {
-		cn.Link = &api.CreatedConnLink{ConnFullLink: link}
+		cn.Link = &api.CreatedConnLink{ConnFullLink: link.Full, ConnShortLink: link.Short}
 		conn = cn
 	})
 	return conn, u, err

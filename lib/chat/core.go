@@ -15,7 +15,7 @@ import (
 
 // Agent is what chat needs of an agent; [agent.Agent] has it.
 type Agent interface {
-	CreateInvitation(ctx context.Context, id agent.ConnID, o agent.InviteOptions) (link string, err error)
+	CreateInvitation(ctx context.Context, id agent.ConnID, o agent.InviteOptions) (agent.Link, error)
 	Join(ctx context.Context, id agent.ConnID, link string, info []byte, o agent.JoinOptions) error
 	Allow(ctx context.Context, id agent.ConnID, conf agent.ConfirmationID, info []byte) error
 	Send(ctx context.Context, id agent.ConnID, m agent.Outgoing) (msgID int64, err error)

@@ -1,8 +1,7 @@
-package agent
+package relays
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,23 +9,14 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
-// relays holds one session with each relay, for receiving and sending.
-type relays struct {
-	a  *Agent
-	wg sync.WaitGroup
-
-	mu  sync.Mutex // guards what follows
-	ctx context.Context
-	m   map[string]*relay
-}
-
 // relay is a relay that the agent uses. Its run loop connects when somebody
 // asks for the session or queues are to be subscribed, and again after the
 // session has ended.
 type relay struct {
-	rs     *relays
-	server string
-	work   chan struct{} // holds one signal for the run loop; never closed
+	p    *Pool
+	ctx  context.Context // the pool's
+	key  Key
+	work chan struct{} // holds one signal for the run loop; never closed
 
 	mu      sync.Mutex // guards what follows
 	session Relay      // nil while there is none
@@ -37,122 +27,8 @@ type relay struct {
 
 // sub is a queue to be subscribed.
 type sub struct {
-	conn    ConnID
-	queue   int64
-	auth    QueueAuth
+	Sub
 	session Relay // on which it is subscribed, nil if it is not
-}
-
-func (rs *relays) start(ctx context.Context) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	rs.ctx, rs.m = ctx, make(map[string]*relay)
-}
-
-// wait returns when all sessions are closed; ctx must have ended.
-func (rs *relays) wait() {
-	rs.mu.Lock()
-	rs.m = nil
-	rs.mu.Unlock()
-	rs.wg.Wait()
-}
-
-func (rs *relays) relay(server string) (*relay, error) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.m == nil || rs.ctx.Err() != nil {
-		return nil, ErrClosed
-	}
-	if r, ok := rs.m[server]; ok {
-		return r, nil
-	}
-	addr, err := smp.ParseServerAddr(server)
-	if err != nil {
-		return nil, permanent(CodeProtocol, err.Error())
-	}
-	r := &relay{rs: rs, server: server, work: make(chan struct{}, 1), subs: make(map[smp.RecipientID]*sub)}
-	rs.m[server] = r
-	rs.wg.Go(func() { r.run(rs.ctx, addr) })
-	return r, nil
-}
-
-// get returns a session with the relay, connecting if need be. The error is
-// that of the first attempt that fails, or the context's.
-func (rs *relays) get(ctx context.Context, server string) (Relay, error) {
-	r, err := rs.relay(server)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		r.mu.Lock()
-		if s := r.session; s != nil {
-			r.mu.Unlock()
-			return s, nil
-		}
-		ready := make(chan error, 1)
-		r.waiting = append(r.waiting, ready)
-		r.mu.Unlock()
-		r.signal()
-		select {
-		case err := <-ready:
-			if err != nil {
-				return nil, err
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-rs.ctx.Done():
-			return nil, ErrClosed
-		}
-	}
-}
-
-var errSessionEnded = errors.New("agent: session with the relay ended")
-
-// subscribe keeps the queue subscribed. on is the session that made the
-// queue, or nil.
-func (rs *relays) subscribe(q *RcvQueue, on Relay) {
-	r, err := rs.relay(q.Server)
-	if err != nil {
-		return // not running, or never to be reached
-	}
-	r.mu.Lock()
-	if on != r.session {
-		on = nil
-	}
-	r.subs[q.RcvID] = &sub{conn: q.Conn, queue: q.Row, auth: QueueAuth{ID: q.RcvID, Key: q.AuthKey}, session: on}
-	r.mu.Unlock()
-	r.signal()
-}
-
-// forget ends keeping the queue subscribed; whether it was.
-func (rs *relays) forget(server string, id smp.RecipientID) bool {
-	r, err := rs.relay(server)
-	if err != nil {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, was := r.subs[id]
-	delete(r.subs, id)
-	return was
-}
-
-// subscribed tells whether the relay delivers the queue's messages to us.
-func (rs *relays) subscribed(server string, id smp.RecipientID) bool {
-	r, err := rs.relay(server)
-	if err != nil {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.subs[id]
-	return s != nil && s.session != nil && s.session == r.session
-}
-
-func (r *relay) current() Relay {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.session
 }
 
 func (r *relay) signal() {
@@ -169,8 +45,8 @@ func (r *relay) wanted() bool {
 	return len(r.waiting) > 0 || len(r.subs) > 0
 }
 
-func (r *relay) run(ctx context.Context, addr smp.ServerAddr) {
-	t := r.rs.a.cfg.Timing
+func (r *relay) run(ctx context.Context, to Target) {
+	t := r.p.cfg.Timing
 	var delay time.Duration
 	for ctx.Err() == nil {
 		if !r.wanted() {
@@ -180,7 +56,7 @@ func (r *relay) run(ctx context.Context, addr smp.ServerAddr) {
 			}
 			continue
 		}
-		s, err := r.connect(ctx, addr)
+		s, err := r.connect(ctx, to)
 		if err == nil {
 			began := time.Now()
 			err = r.serve(ctx, s)
@@ -196,7 +72,7 @@ func (r *relay) run(ctx context.Context, addr smp.ServerAddr) {
 			r.answer(err)
 			r.ended(ctx, err)
 		}
-		delay = nextDelay(delay, t.RetryMin, t.RetryMax)
+		delay = t.Next(delay, t.RetryMin, t.RetryMax)
 		r.pause(ctx, delay)
 	}
 	r.answer(ErrClosed)
@@ -205,7 +81,7 @@ func (r *relay) run(ctx context.Context, addr smp.ServerAddr) {
 // pause waits before the next attempt. Whoever asks in the meantime gets the
 // session after the shortest wait, not the longest.
 func (r *relay) pause(ctx context.Context, delay time.Duration) {
-	least := r.rs.a.cfg.Timing.RetryMin
+	least := r.p.cfg.Timing.RetryMin
 	if !sleep(ctx, least) || delay <= least {
 		return
 	}
@@ -239,10 +115,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (r *relay) connect(ctx context.Context, addr smp.ServerAddr) (Relay, error) {
-	dctx, cancel := context.WithTimeout(ctx, r.rs.a.cfg.Timing.Connect)
+func (r *relay) connect(ctx context.Context, to Target) (Relay, error) {
+	dctx, cancel := context.WithTimeout(ctx, r.p.cfg.Timing.Connect)
 	defer cancel()
-	s, err := r.rs.a.cfg.Dial(dctx, addr, r.onMessage)
+	s, err := r.p.cfg.Dial(dctx, to, r.onMessage)
 	if err != nil {
 		return nil, fmt.Errorf("agent: connect to relay: %w", err)
 	}
@@ -250,7 +126,7 @@ func (r *relay) connect(ctx context.Context, addr smp.ServerAddr) (Relay, error)
 	r.session = s
 	r.mu.Unlock()
 	r.answer(nil)
-	r.rs.a.workers.wake(r.server)
+	r.p.cfg.Events.Reached(r.key.Server)
 	return s, nil
 }
 
@@ -273,7 +149,7 @@ func (r *relay) serve(ctx context.Context, s Relay) error {
 		r.mu.Unlock()
 		_ = s.Close()
 	}()
-	t := r.rs.a.cfg.Timing
+	t := r.p.cfg.Timing
 	var delay time.Duration
 	late := time.NewTimer(0)
 	defer late.Stop()
@@ -288,7 +164,7 @@ func (r *relay) serve(ctx context.Context, s Relay) error {
 			return ctx.Err()
 		}
 		if r.subscribePending(ctx, s) {
-			delay = nextDelay(delay, t.RetryMin, t.RetryMax)
+			delay = t.Next(delay, t.RetryMin, t.RetryMax)
 			late.Reset(delay)
 		} else {
 			delay = 0
@@ -310,7 +186,7 @@ func (r *relay) subscribePending(ctx context.Context, s Relay) (again bool) {
 		for id, q := range r.subs {
 			if q.session != s && !tried[id] && len(qs) < maxSubscribe {
 				tried[id] = true
-				batch, qs = append(batch, q), append(qs, q.auth)
+				batch, qs = append(batch, q), append(qs, q.Auth)
 			}
 		}
 		r.mu.Unlock()
@@ -319,32 +195,32 @@ func (r *relay) subscribePending(ctx context.Context, s Relay) (again bool) {
 			return again
 		}
 		errs := s.Subscribe(ctx, qs)
-		var up []ConnID
+		var up []string
 		for i, q := range batch {
 			switch err := errs[i]; {
 			case err == nil:
 				r.mu.Lock()
 				q.session = s
 				r.mu.Unlock()
-				up = append(up, q.conn)
-			case temporary(err):
+				up = append(up, q.Conn)
+			case Temporary(err):
 				again = true
 			default:
-				r.rs.forget(r.server, q.auth.ID)
-				r.rs.a.subscribeFailed(ctx, q, toError(err, r.server))
+				r.p.Forget(r.key, q.Auth.ID)
+				r.p.cfg.Events.Lost(ctx, q.Sub, r.key.Server, err)
 			}
 		}
 		r.tellUp(ctx, up)
 	}
 }
 
-func (r *relay) tellUp(ctx context.Context, conns []ConnID) {
+func (r *relay) tellUp(ctx context.Context, conns []string) {
 	r.mu.Lock()
 	first := r.down
 	r.down = false
 	r.mu.Unlock()
 	if len(conns) > 0 || first {
-		r.rs.a.handler.HandleStatus(ctx, Status{Server: r.server, Up: true, Conns: conns})
+		r.p.cfg.Events.Changed(ctx, r.key.Server, true, conns, nil)
 	}
 }
 
@@ -353,17 +229,17 @@ func (r *relay) ended(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.rs.a.log.Debug("no session with a relay", "err", err)
+	r.p.cfg.Log.Debug("no session with a relay", "err", err)
 	r.mu.Lock()
 	tell := len(r.subs) > 0 && !r.down
 	r.down = r.down || tell
-	var conns []ConnID
+	var conns []string
 	for _, q := range r.subs {
-		conns = append(conns, q.conn)
+		conns = append(conns, q.Conn)
 	}
 	r.mu.Unlock()
 	if tell {
-		r.rs.a.handler.HandleStatus(ctx, Status{Server: r.server, Conns: conns, Err: err})
+		r.p.cfg.Events.Changed(ctx, r.key.Server, false, conns, err)
 	}
 }
 
@@ -379,6 +255,6 @@ func (r *relay) onMessage(id smp.RecipientID, m smp.Message) {
 	}
 	r.mu.Unlock()
 	if q != nil {
-		r.rs.a.deposit(q.conn, delivery{queue: q.queue, msg: m})
+		r.p.cfg.Events.Deliver(q.Sub, m)
 	}
 }
