@@ -169,6 +169,33 @@ func TestServiceCommandsAreChecked(t *testing.T) {
 	want(t, ntf.Do(q.id, smp.NSUB{}, key.GenerateX25519()), "ERR AUTH")
 }
 
+// TestSharedService has the connections of a service at two relays on one
+// database.
+func TestSharedService(t *testing.T) {
+	ra, rb := twoRelays(t, nil)
+	cred := serviceCredential(t)
+	as := func(r *smptest.Relay) *smptest.Conn {
+		return smptest.Dial(t, r.Addr, smptest.ConnOptions{Service: cred, ServiceRole: smp.RoleNotifier})
+	}
+	a, b := smptest.Dial(t, ra.Addr, smptest.ConnOptions{}), smptest.Dial(t, rb.Addr, smptest.ConnOptions{})
+	q := newNotified(t, a)
+	s1, s2 := as(ra), as(rb)
+	if s1.Service.ServiceID != s2.Service.ServiceID {
+		t.Fatal("two services")
+	}
+	want(t, s1.Do(q.id, smp.NSUB{}, q.key), "SOK")
+	want(t, b.Do(q.SndID(), send("1"), nil), "OK")
+	wantEvent(t, s1, q.id, "NMSG")
+	wantCount(t, nsubs(s2), 1)
+	wantEvent(t, s1, smp.EntityID(s1.Service.ServiceID), "ENDS")
+	want(t, a.Do(q.SndID(), send("2"), nil), "OK")
+	wantEvent(t, s2, q.id, "NMSG")
+	want(t, a.Do(q.id, smp.NSUB{}, q.key), "SOK")
+	// Each relay notifies of what it has taken, so one may be told twice.
+	s2.Wait("END", func(r smp.Response) bool { return r.EntityID == q.id && smptest.Describe(r) == "END" })
+	wantCount(t, nsubs(as(rb)), 0)
+}
+
 // TestNotificationsAreBounded sends more than wait for a notification server.
 func TestNotificationsAreBounded(t *testing.T) {
 	relay := smptest.Start(t)
