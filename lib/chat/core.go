@@ -131,8 +131,9 @@ func (c *Core) resume(ctx context.Context) error {
 // work is a writing transaction with the time it happens at and the log.
 type work struct {
 	Tx
-	c   *Core
-	now time.Time
+	c    *Core
+	now  time.Time
+	line line // for messages that go with this transaction; zero: none do
 }
 
 // update runs fn in a transaction and rings when it is on disk.
@@ -140,7 +141,7 @@ func (c *Core) update(ctx context.Context, fn func(*work) error) error {
 	err := c.cfg.Store.Update(ctx, func(tx Tx) error {
 		return fn(&work{Tx: tx, c: c, now: c.now().UTC()})
 	})
-	if err == nil {
+	if err == nil && !c.joined(ctx) { // else it is not on disk yet
 		c.bell.ring()
 	}
 	return err

@@ -29,7 +29,25 @@ type inbound struct {
 // connection.
 func (c *Core) onMessage(ctx context.Context, id agent.ConnID, m agent.Message) error {
 	in := &inbound{msg: m}
-	err := c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
+	if err := c.storeMessage(ctx, id, in, false); err != nil {
+		return err
+	}
+	if in.receipt && in.user.Receipts {
+		if err := c.cfg.Agent.SendReceipt(ctx, id, m.ID); err != nil {
+			c.log.Debug("chat: sending a receipt", "conn", in.conn.ID, "err", err)
+		}
+	}
+	if in.closing {
+		return c.deleteConn(ctx, in.conn)
+	}
+	return nil
+}
+
+// storeMessage stores all that a message says. With only, errNotNow takes back
+// one that asks for more than to be stored.
+func (c *Core) storeMessage(ctx context.Context, id agent.ConnID, in *inbound, only bool) error {
+	m := in.msg
+	return c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
 		in.work, in.conn, in.user, in.receipt, in.closing = w, cn, u, false, false
 		if m.ID <= cn.LastRcv {
 			in.receipt = true // taken before a crash, perhaps without its receipt
@@ -44,20 +62,11 @@ func (c *Core) onMessage(ctx context.Context, id agent.ConnID, m agent.Message) 
 		if in.contact, err = w.Contact(cn.ContactID); err != nil {
 			return err
 		}
-		return in.take()
-	})
-	if err != nil {
-		return err
-	}
-	if in.receipt && in.user.Receipts {
-		if err := c.cfg.Agent.SendReceipt(ctx, id, m.ID); err != nil {
-			c.log.Debug("chat: sending a receipt", "conn", in.conn.ID, "err", err)
+		if err = in.take(); err == nil && only && in.closing {
+			err = errNotNow
 		}
-	}
-	if in.closing {
-		return c.deleteConn(ctx, in.conn)
-	}
-	return nil
+		return err
+	})
 }
 
 func (in *inbound) take() error {

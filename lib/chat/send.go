@@ -45,14 +45,14 @@ func newMsgID() xmsg.MsgID {
 	return xmsg.MakeMsgID(b)
 }
 
-// send stores messages to a contact and gives them to the agent. The items are
-// on disk when it returns without an error, whatever the agent says: what it
-// did not take is given to it again later.
+// send stores messages to a contact and gives them to the agent, with one
+// commit if it can. The items are on disk when it returns without an error,
+// whatever the agent says: what it did not take is given to it again later.
 func (c *Core) send(ctx context.Context, find func(Tx, *User) (*Contact, error), msgs ...composed) (api.Response, []*Item, error) {
 	var r api.Response
 	var items []*Item
 	var connID api.ConnID
-	err := c.update(ctx, func(w *work) error {
+	store := func(w *work) error {
 		u, ct, cn, err := w.ready(find)
 		if err != nil {
 			return err
@@ -73,8 +73,12 @@ func (c *Core) send(ctx context.Context, find func(Tx, *User) (*Contact, error),
 		}
 		ct.ChatTS, ct.Deleted, ct.Used = &w.now, false, true
 		return w.PutContact(ct)
-	})
-	if err != nil {
+	}
+	err := c.sendNow(ctx, find, store)
+	if !errors.Is(err, errNotNow) {
+		return r, items, err
+	}
+	if err := c.update(ctx, store); err != nil {
 		return r, nil, err
 	}
 	c.flushLater(ctx, connID)
@@ -156,7 +160,11 @@ func (w *work) out(cn *Conn, ev xmsg.Event, id xmsg.MsgID, params any, it api.Ch
 	if err != nil {
 		return err
 	}
-	return w.PutOut(&Out{ConnID: cn.ID, ItemID: it, Key: string(id), Body: body, Notify: ev.Notifies()})
+	o := &Out{ConnID: cn.ID, ItemID: it, Key: string(id), Body: body, Notify: ev.Notifies()}
+	if w.line.send != nil && w.line.conn == cn.ID {
+		return w.line.pass(w, o)
+	}
+	return w.PutOut(o)
 }
 
 // quoteOf refers to an item of the chat, for the message and for the API.

@@ -29,7 +29,10 @@ type watch struct {
 	down   map[string]error // guarded by mu: relays that cannot be reached
 }
 
-var _ agent.Handler = (*watch)(nil)
+var (
+	_ agent.Handler = (*watch)(nil)
+	_ agent.Storer  = (*watch)(nil)
+)
 
 func newWatch() *watch {
 	return &watch{last: time.Now(), down: map[string]error{}}
@@ -47,6 +50,17 @@ func (w *watch) HandleEvent(ctx context.Context, conn agent.ConnID, ev agent.Eve
 	w.note(+1)
 	defer w.note(-1)
 	return w.next.HandleEvent(ctx, conn, ev)
+}
+
+// StoreEvent implements [agent.Storer].
+func (w *watch) StoreEvent(ctx context.Context, conn agent.ConnID, ev agent.Event) (agent.Stored, error) {
+	s, ok := w.next.(agent.Storer)
+	if !ok {
+		return agent.Stored{}, agent.ErrLater
+	}
+	w.note(+1)
+	defer w.note(-1)
+	return s.StoreEvent(ctx, conn, ev)
 }
 
 // HandleStatus implements [agent.Handler].
