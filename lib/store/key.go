@@ -61,7 +61,7 @@ func (s *Secret) Wipe() {
 }
 
 // Format implements fmt.Formatter.
-func (s *Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secret") }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secret") }
 
 // keysTable has one row in a database with a key, and is missing in others.
 const keysTable = `CREATE TABLE IF NOT EXISTS store_keys (

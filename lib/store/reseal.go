@@ -84,8 +84,14 @@ func (r *Resealing) write(ctx context.Context, path, fresh string) (err error) {
 	if err := next.Migrate(ctx, r.Migrations...); err != nil {
 		return err
 	}
+	for _, db := range []*DB{old, next} {
+		err := db.Update(ctx, func(tx *sql.Tx) error { _, err := tx.Exec(settingsTable); return err })
+		if err != nil {
+			return err
+		}
+	}
 	err = old.View(ctx, func(src *sql.Tx) error {
-		c := copying{columns: r.Columns, from: old.sealer(), to: next.sealer(), src: src}
+		c := copying{columns: append(slices.Clone(settingsColumns), r.Columns...), from: old.sealer(), to: next.sealer(), src: src}
 		if err := next.Update(ctx, c.copy); err != nil {
 			return err
 		}
@@ -185,7 +191,7 @@ func (c *copying) compare(dst *sql.Tx) error {
 // digest sums up the opened rows of a table, in whatever order they come.
 func (c *copying) digest(tx *sql.Tx, s *sealer, table string, key []byte) (sum [32]byte, n int, err error) {
 	err = c.rows(tx, table, func(names []string, row []any) error {
-		id := identity(names, row)
+		id := identity(names, slices.Clone(row))
 		for _, col := range c.columns.of(table) {
 			i := slices.Index(names, columnName(col))
 			if s == nil {
