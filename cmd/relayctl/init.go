@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -22,13 +23,18 @@ func initCommand(e *env) *ucli.Command {
 			"relayctl smp init --host relay.example.org",
 			"relayctl smp init --home ./R --host 127.0.0.1 --port 5223",
 			"relayctl smp init --host relay.example.org --password-file secret",
-		}, exit.Done, exit.Usage, exit.NoInput, exit.CantCreate, exit.IOErr, exit.TempFail),
+			"relayctl smp init --from-ini /etc/opt/simplex",
+		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.CantCreate, exit.IOErr, exit.TempFail, exit.NoPerm, exit.Config),
+		Description: "With --from-ini the relay takes the place of an smp-server: it has its keys, so\n" +
+			"its address, and its settings. What cannot be taken over is told by name. Queues are\n" +
+			"not taken over; the old files are only read.",
 		Flags: []ucli.Flag{
 			homeFlag,
 			&ucli.StringSliceFlag{Name: "host", Usage: "`NAME` or address for clients to connect to; again for an onion name", EnvVars: []string{"RELAYCTL_HOST"}},
 			&ucli.StringFlag{Name: "port", Value: relayhome.DefaultPort, Usage: "`PORT` for clients to connect to", EnvVars: []string{"RELAYCTL_PORT"}},
 			&ucli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen on, if it is another", EnvVars: []string{"RELAYCTL_LISTEN"}},
 			&ucli.StringFlag{Name: "password-file", Usage: "`FILE` with the password for creating queues", EnvVars: []string{"RELAYCTL_PASSWORD_FILE"}},
+			&ucli.StringFlag{Name: "from-ini", Usage: "`DIR` with the smp-server.ini and keys of an smp-server", EnvVars: []string{"RELAYCTL_FROM_INI"}},
 			&ucli.BoolFlag{Name: "force", Usage: "replace an existing relay's keys, and so its address"},
 		},
 		Action: func(c *ucli.Context) error { return runInit(c, e) },
@@ -39,6 +45,9 @@ func runInit(c *ucli.Context, e *env) error {
 	dir, err := home(c)
 	if err != nil {
 		return err
+	}
+	if from := c.String("from-ini"); from != "" {
+		return initINI(c, e, dir, from)
 	}
 	if len(c.StringSlice("host")) == 0 {
 		return exit.Errorf(exit.Usage, "no --host given").WithHint("--host names the relay to clients: a domain, or an address such as 192.168.1.5")
@@ -55,6 +64,23 @@ func runInit(c *ucli.Context, e *env) error {
 		return err
 	}
 	fmt.Fprintf(e.stderr, "Relay made in %s; start it with: relayctl smp serve --home %s\n", dir, dir)
+	return print(e, "%s\n", h.Address())
+}
+
+func initINI(c *ucli.Context, e *env, dir, from string) error {
+	for _, name := range []string{"host", "port", "listen", "password-file"} {
+		if c.IsSet(name) {
+			return exit.Errorf(exit.Usage, "--%s is taken from smp-server.ini", name).WithHint("change it in %s afterwards", filepath.Join(dir, "relay.toml"))
+		}
+	}
+	h, notes, err := relayhome.InitINI(dir, from, c.Bool("force"))
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		fmt.Fprintf(e.stderr, "relayctl: warning: %s\n", n)
+	}
+	fmt.Fprintf(e.stderr, "Relay made in %s; stop smp-server, then start it with: relayctl smp serve --home %s\n", dir, dir)
 	return print(e, "%s\n", h.Address())
 }
 

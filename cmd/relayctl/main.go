@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -41,38 +42,54 @@ func newApp(e *env) *ucli.App {
 			"relayctl smp serve",
 			"relayctl smp check smp://FINGERPRINT@relay.example.org",
 		}),
-		Commands: []*ucli.Command{{
-			Name: "smp", Usage: "the message relay (SMP server)", HideHelpCommand: true,
-			Subcommands: commands(e),
-			Action: func(c *ucli.Context) error {
-				if c.NArg() > 0 {
-					return exit.Errorf(exit.Usage, "no command %q", "smp "+c.Args().First()).WithHint("relayctl smp --help lists them")
-				}
-				return exit.Errorf(exit.Usage, "no command given").WithHint("relayctl smp --help lists them")
-			},
-		}},
+		Commands: commands(e),
 	}
 }
 
 func commands(e *env) []*ucli.Command {
-	all := []*ucli.Command{initCommand(e), serveCommand(e), addressCommand(e), infoCommand(e), checkCommand(e), benchCommand(e),
-		exportCommand(e), importCommand(e)}
-	for _, c := range all {
-		c.HideHelpCommand = true
-		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
-			return exit.Errorf(exit.Usage, "%w", err).WithHint("relayctl smp %s --help shows the flags", c.Name)
-		}
-	}
-	return all
+	ucli.SubcommandHelpTemplate = cli.GroupHelp
+	return []*ucli.Command{group("smp", "smp", "the message relay (SMP server)",
+		initCommand(e), serveCommand(e), configCommand(e), addressCommand(e), infoCommand(e), statsCommand(e),
+		metricsCommand(e), checkCommand(e), benchCommand(e), userAddCommand(e), userRmCommand(e), usersCommand(e),
+		blockCommand(e), unblockCommand(e), certCommand(e), exportCommand(e), importCommand(e))}
 }
 
-// permute lets the flags of smp's commands stand after their arguments.
+// group is a command of commands; path is what is typed for it.
+func group(name, path, usage string, all ...*ucli.Command) *ucli.Command {
+	for _, c := range all {
+		c.HideHelpCommand = true
+		if len(c.Subcommands) == 0 {
+			c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
+				return exit.Errorf(exit.Usage, "%w", err).WithHint("relayctl %s %s --help shows the flags", path, c.Name)
+			}
+		}
+	}
+	return &ucli.Command{
+		Name: name, Usage: usage, HideHelpCommand: true, Subcommands: all,
+		Action: func(c *ucli.Context) error {
+			if c.NArg() > 0 {
+				return exit.Errorf(exit.Usage, "no command %q", path+" "+c.Args().First()).WithHint("relayctl %s --help lists them", path)
+			}
+			return exit.Errorf(exit.Usage, "no command given").WithHint("relayctl %s --help lists them", path)
+		},
+	}
+}
+
+// permute lets the flags of commands in groups stand after their arguments.
 func permute(e *env, args []string) []string {
-	if len(args) < 2 || args[1] != "smp" {
+	list, i := commands(e), 1
+	for i < len(args) {
+		at := slices.IndexFunc(list, func(c *ucli.Command) bool { return c.Name == args[i] })
+		if at < 0 || len(list[at].Subcommands) == 0 {
+			break
+		}
+		list = list[at].Subcommands
+		i++
+	}
+	if i == 1 || i == len(args) {
 		return args
 	}
-	smp := &ucli.App{Commands: commands(e)}
-	return append(args[:1:1], cli.Permute(smp, args[1:])...)
+	return append(args[:i-1:i-1], cli.Permute(&ucli.App{Commands: list}, args[i-1:])...)
 }
 
 var homeFlag = &ucli.StringFlag{Name: "home", Usage: "`DIR` of the relay; without it, simplexkit/relay in the XDG data directory", EnvVars: []string{"RELAYCTL_HOME"}}

@@ -34,6 +34,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "xdg"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "conf"))
+			// This machine may be busy: only scripts about limits have small ones.
+			for _, name := range []string{"WARN", "CRITICAL", "CONNECT_WARN", "CONNECT_CRITICAL", "PROXY_WARN", "PROXY_CRITICAL"} {
+				env.Setenv("RELAYCTL_"+name, "60s")
+			}
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
@@ -48,14 +53,18 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   cmdExits,
-			"await":   cmdAwait,
-			"relay":   cmdRelay,
-			"notify":  cmdNotify,
-			"hear":    cmdHear,
-			"firstof": cmdFirstOf,
-			"occupy":  cmdOccupy,
-			"dump":    cmdDump,
+			"exits":    cmdExits,
+			"await":    cmdAwait,
+			"relay":    cmdRelay,
+			"notify":   cmdNotify,
+			"hear":     cmdHear,
+			"firstof":  cmdFirstOf,
+			"occupy":   cmdOccupy,
+			"knock":    cmdKnock,
+			"knocked":  cmdKnocked,
+			"activate": cmdActivate,
+			"port":     cmdPort,
+			"dump":     cmdDump,
 			"database": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], pgtest.Start(t, pgtest.Options{}).NewDatabase(t))
 			},

@@ -3,16 +3,17 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
-	"os/signal"
+	"slices"
 	"sync"
-	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/sdnotify"
+	"github.com/simplexkit/simplexkit/lib/smp/relayadmin"
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 )
 
@@ -20,77 +21,125 @@ func serveCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "serve",
 		Usage: "run the relay until SIGTERM or SIGINT",
-		Description: "SIGHUP makes it read the certificate again. Under systemd it tells when it is\n" +
-			"ready, reloading and stopping (Type=notify), and answers the watchdog.",
+		Description: "SIGHUP makes it read certificate and users again; connections stay.\n" +
+			"SIGUSR2 makes it the program that now lies at its path, such as a newer one, with\n" +
+			"settings read again: it finishes what is under way and closes connections; clients\n" +
+			"that connect meanwhile wait, none is refused. It stays as it is if that program or\n" +
+			"the settings are no good.\n\n" +
+			"Under systemd it tells when it is ready, reloading and stopping (Type=notify),\n" +
+			"answers the watchdog while its store answers, and takes sockets named smp and\n" +
+			"metrics. relayctl smp config print-unit prints a unit.",
 		CustomHelpTemplate: cli.Help([]string{
 			"relayctl smp serve",
 			"relayctl smp serve --home ./R --listen 127.0.0.1:5223 --log-format json",
+			"relayctl smp serve --metrics-listen 127.0.0.1:9223",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.OSErr, exit.IOErr, exit.TempFail, exit.NoPerm, exit.Config),
-		Flags: append([]ucli.Flag{
-			homeFlag,
-			&ucli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to listen on instead of the settings'", EnvVars: []string{"RELAYCTL_LISTEN"}},
-		}, logFlags...),
+		Flags:  serveFlags(),
 		Action: func(c *ucli.Context) error { return runServe(c, e) },
 	}
 }
 
+func serveFlags() []ucli.Flag {
+	return slices.Concat([]ucli.Flag{homeFlag, configFlag}, settingFlags(), logFlags)
+}
+
+// serving is a relay that runs.
+type serving struct {
+	log     *slog.Logger
+	home    *relayhome.Home
+	program string // to become at SIGUSR2
+	smp     []net.Listener
+	metrics []net.Listener
+	stop    context.CancelFunc
+	kept    *sdnotify.Kept // set before stop, if it is to go on as another program
+
+	beside sync.WaitGroup
+}
+
 func runServe(c *ucli.Context, e *env) error {
-	dir, err := home(c)
-	if err != nil {
-		return err
-	}
 	log, err := logger(c, e)
 	if err != nil {
 		return err
 	}
-	h, err := relayhome.Load(dir)
+	h, err := load(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(c.Context)
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	defer cancel()
-	return h.Serve(ctx, relayhome.ServeOptions{
-		Listen: c.String("listen"),
-		Logger: log,
-		Ready: func(r *relayhome.Relay) {
-			tell(log, sdnotify.Ready, sdnotify.Status("serving on %s", r.Addr))
-			log.Info("serving", "listen", r.Addr.String())
-			beside.Go(func() { sdnotify.RunWatchdog(ctx, nil) })
-			beside.Go(func() { reloads(ctx, r, log) })
-			beside.Go(func() {
-				<-ctx.Done()
-				tell(log, sdnotify.Stopping)
-				log.Info("stopping")
-			})
+	sockets, err := sdnotify.Listeners()
+	if err != nil {
+		return exit.Errorf(exit.OSErr, "relay: %w", err)
+	}
+	s := &serving{log: log, home: h, smp: append(sockets["smp"], sockets["unknown"]...), metrics: sockets["metrics"]}
+	if s.program, err = os.Executable(); err != nil {
+		log.Warn("SIGUSR2 will not work", "err", err)
+	}
+	if err := s.run(c.Context); err != nil || s.kept == nil {
+		return err
+	}
+	return exit.Wrap(exit.OSErr, s.kept.Handover(s.program, os.Args, os.Environ()))
+}
+
+// run serves until ctx ends, or until kept is set.
+func (s *serving) run(ctx context.Context) error {
+	ctx, s.stop = context.WithCancel(ctx)
+	defer s.beside.Wait()
+	defer s.stop()
+	if s.metrics == nil && s.home.Settings.Metrics != "" {
+		l, err := relayadmin.ListenMetrics(ctx, s.home.Settings.Metrics)
+		if err != nil {
+			return err
+		}
+		s.metrics = []net.Listener{l}
+	}
+	defer func() {
+		for _, l := range s.metrics {
+			_ = l.Close()
+		}
+	}()
+	return s.home.Serve(ctx, relayhome.ServeOptions{
+		Logger: s.log,
+		Open: func(ctx context.Context) (l net.Listener, err error) {
+			if len(s.smp) == 0 {
+				s.smp, err = relayhome.ListenEach(ctx, s.home.Settings.ListenAddr())
+			}
+			if err != nil {
+				return nil, err
+			}
+			return relayhome.Join(s.smp...), nil
 		},
+		Ready: func(r *relayhome.Relay) { s.ready(ctx, r) },
+	})
+}
+
+// ready starts what runs beside the relay.
+func (s *serving) ready(ctx context.Context, r *relayhome.Relay) {
+	a := relayadmin.New(r, cli.Version(), os.Getpid(), s.log)
+	up := make(chan struct{})
+	s.beside.Go(func() {
+		if err := a.Run(ctx, func() { close(up) }); err != nil {
+			s.log.Error("relayctl cannot reach this relay", "err", err)
+			close(up)
+		}
+	})
+	<-up
+	for _, l := range s.metrics {
+		s.beside.Go(func() { a.ServeHTTP(ctx, l) })
+	}
+	s.beside.Go(func() { s.signals(ctx, r) })
+	tell(s.log, sdnotify.Ready, sdnotify.Status("serving on %s", r.Addr))
+	s.log.Info("serving", "listen", r.Addr.String())
+	s.beside.Go(func() { sdnotify.RunWatchdog(ctx, a.Alive) })
+	s.beside.Go(func() {
+		<-ctx.Done()
+		if s.kept == nil {
+			tell(s.log, sdnotify.Stopping)
+			s.log.Info("stopping")
+		}
 	})
 }
 
 func tell(log *slog.Logger, states ...string) {
 	if _, err := sdnotify.Notify(states...); err != nil {
 		log.Warn("service manager", "err", err)
-	}
-}
-
-// reloads reads the certificate again at each SIGHUP.
-func reloads(ctx context.Context, r *relayhome.Relay, log *slog.Logger) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hup:
-		}
-		tell(log, sdnotify.Reloading)
-		if err := r.Reload(); err != nil {
-			log.Error("certificate stays as it was", "err", err)
-		} else {
-			log.Info("certificate read again")
-		}
-		tell(log, sdnotify.Ready)
 	}
 }

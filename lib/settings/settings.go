@@ -15,6 +15,7 @@ package settings
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -152,7 +153,10 @@ func (s *Set) File(path string, text []byte) error {
 	if _, err := toml.Decode(string(text), &tree); err != nil {
 		e := &Error{Origin: path, Err: err}
 		if p, ok := err.(toml.ParseError); ok {
-			e.Line, e.Key, e.Err = p.Position.Line, p.LastKey, fmt.Errorf("%s", p.Message)
+			e.Line, e.Err = p.Position.Line, errors.New(p.Message)
+			if p.LastKey != "" {
+				e.Err = fmt.Errorf("%s: %s", p.LastKey, p.Message)
+			}
 		}
 		return e
 	}

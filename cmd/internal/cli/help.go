@@ -73,3 +73,16 @@ Flags:
 {{.HelpName}} COMMAND --help shows a command's flags and exit codes.
 `
 }
+
+// GroupHelp is the template of --help for a command of commands.
+const GroupHelp = `Usage: {{.HelpName}} COMMAND [flags] [arguments]
+
+{{.Usage}}{{if .Description}}
+
+{{.Description}}{{end}}
+
+Commands:
+{{range .VisibleCommands}}  {{printf "%-14s" .Name}} {{.Usage}}
+{{end}}
+{{.HelpName}} COMMAND --help shows a command's flags and exit codes.
+`

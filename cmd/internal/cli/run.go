@@ -30,6 +30,15 @@ func (e *Interrupted) ExitCode() int {
 	return exit.SIGINT
 }
 
+// Reported is an exit code without a report: the command's result, which is
+// out already, says all.
+type Reported struct{ Code int }
+
+func (e *Reported) Error() string { return fmt.Sprintf("result %d", e.Code) }
+
+// ExitCode is e.Code.
+func (e *Reported) ExitCode() int { return e.Code }
+
 // SignalContext is a context that SIGINT or SIGTERM ends, with an
 // [*Interrupted] as its cause. A second signal kills the process. SIGPIPE does
 // not: who writes to a closed pipe gets the error.
@@ -73,6 +82,10 @@ func Run(ctx context.Context, app *cli.App, args []string, wantJSON func() bool)
 	err := app.RunContext(ctx, Permute(app, args))
 	if err == nil {
 		return exit.Done
+	}
+	var told *Reported
+	if errors.As(err, &told) {
+		return told.Code
 	}
 	var stop *Interrupted
 	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &stop) {

@@ -87,12 +87,14 @@ func New(r *relayhome.Relay, version string, pid int, log *slog.Logger) *Admin {
 }
 
 // Run serves the control socket and keeps the numbers of days, until ctx
-// ends. The error is that of making the socket.
-func (a *Admin) Run(ctx context.Context) error {
+// ends. It calls ready once the socket is there. The error is that of making
+// it.
+func (a *Admin) Run(ctx context.Context, ready func()) error {
 	l, err := localsock.Listen(filepath.Join(a.Relay.Home.Dir, fileSocket))
 	if err != nil {
 		return exit.Errorf(exit.OSErr, "relay: control socket: %w", err)
 	}
+	ready()
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() { a.keepHistory(ctx) })

@@ -13,6 +13,15 @@ import (
 // ListenAll listens on addresses with commas between. The errors are
 // [exit.OSErr].
 func ListenAll(ctx context.Context, addrs string) (net.Listener, error) {
+	ls, err := ListenEach(ctx, addrs)
+	if err != nil {
+		return nil, err
+	}
+	return Join(ls...), nil
+}
+
+// ListenEach is ListenAll with a listener for each address, at least one.
+func ListenEach(ctx context.Context, addrs string) ([]net.Listener, error) {
 	var ls []net.Listener
 	for _, addr := range splitList(addrs) {
 		l, err := listen(ctx, addr)
@@ -27,7 +36,7 @@ func ListenAll(ctx context.Context, addrs string) (net.Listener, error) {
 	if len(ls) == 0 {
 		return nil, exit.Errorf(exit.Config, "relay: no address to listen on")
 	}
-	return Join(ls...), nil
+	return ls, nil
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {

@@ -57,7 +57,9 @@ func lockFile(dir, name string) (*os.File, error) {
 type ServeOptions struct {
 	Listen   string       // overrides the settings
 	Listener net.Listener // used instead of listening; closed at the end
-	Logger   *slog.Logger // nil: none
+	// Open is used instead of listening, once the home is locked.
+	Open   func(context.Context) (net.Listener, error)
+	Logger *slog.Logger // nil: none
 	// Ready is called when clients can connect.
 	Ready func(*Relay)
 	// Configure may change the relay's configuration.
@@ -90,10 +92,15 @@ func (h *Home) Serve(ctx context.Context, o ServeOptions) (err error) {
 	}
 	defer lock.Close()
 	l := o.Listener
-	if l == nil {
-		if l, err = ListenAll(ctx, orElse(o.Listen, h.Settings.ListenAddr())); err != nil {
-			return err
-		}
+	switch {
+	case l != nil:
+	case o.Open != nil:
+		l, err = o.Open(ctx)
+	default:
+		l, err = ListenAll(ctx, orElse(o.Listen, h.Settings.ListenAddr()))
+	}
+	if err != nil {
+		return err
 	}
 	defer l.Close()
 	db, err := h.openStore(ctx)
