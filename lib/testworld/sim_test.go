@@ -2,10 +2,10 @@ package testworld
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
-	"github.com/simplexkit/simplexkit/lib/chat"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
@@ -41,11 +40,12 @@ func TestSimulation(t *testing.T) {
 		n = mustUint(t, s)
 	}
 	blank := blankDB(t)
+	cred := relayCredential(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) // when bubbles begin
 	for seed := first; seed < first+n; seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed, dir, blank) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, dir, blank, cred) })
 		})
 	}
 }
@@ -82,6 +82,11 @@ type simWorld struct {
 	t       *testing.T
 	rand    *rand.Rand
 	net     *Network
+	client  smpclient.Options // how the messengers reach the relay
+	timing  agent.Timing
+	sync    store.Synchronous
+	pq      bool
+	listen  func() (net.Listener, error)
 	history History
 	cred    *transport.Credential
 	queues  queuestore.Store
@@ -91,29 +96,17 @@ type simWorld struct {
 	stopRelay func()
 }
 
-func simulate(t *testing.T, seed uint64, dir string, blank []byte) {
+func simulate(t *testing.T, seed uint64, dir string, blank []byte, cred *transport.Credential) {
 	w := &simWorld{
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), net: NewNetwork(seed, 200*time.Millisecond), queues: queuestore.NewMem(),
+		sync: store.Normal, pq: seed%10 == 0, cred: cred,
 	}
-	ca, err := transport.GenerateCA("relay", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.cred, err = ca.GenerateLeaf("relay", time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	w.client.Dialer.Socket = w.net.Dial
+	w.listen = func() (net.Listener, error) { return w.net.Listen("relay:5223") }
 	w.address = smp.ServerAddr{Hosts: []string{"relay"}, Port: "5223", KeyHash: smp.ChainIdentity(w.cred.Chain)}.String()
 	w.startRelay()
 	defer func() { w.stopRelay() }()
-	for i, name := range []string{"alice", "bob"} {
-		w.people[i] = &person{w: w, name: name, path: filepath.Join(dir, name+".db")}
-		if err := os.WriteFile(w.people[i].path, blank, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		w.people[i].start()
-		defer w.people[i].stop()
-		w.people[i].call(t.Context(), "init", api.InitParams{DisplayName: name}, nil)
-	}
+	defer w.startPeople(dir, blank)()
 	w.meet(seed%2 == 1)
 	w.talk()
 	if err := w.history.Check(); err != nil {
@@ -125,12 +118,30 @@ func simulate(t *testing.T, seed uint64, dir string, blank []byte) {
 	}
 }
 
+// startPeople makes alice and bob and starts them. stop stops them.
+func (w *simWorld) startPeople(dir string, blank []byte) (stop func()) {
+	for i, name := range []string{"alice", "bob"} {
+		p := &person{w: w, name: name, path: filepath.Join(dir, name+".db")}
+		if err := os.WriteFile(p.path, blank, 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		w.people[i] = p
+		p.start()
+		p.call(w.t.Context(), "init", api.InitParams{DisplayName: name}, nil)
+	}
+	return func() {
+		for _, p := range w.people {
+			p.stop()
+		}
+	}
+}
+
 func (w *simWorld) startRelay() {
 	s, err := smpserver.New(smpserver.Config{Store: w.queues, Credential: w.cred, GraceTimeout: time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	l, err := w.net.Listen("relay:5223")
+	l, err := w.listen()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -236,154 +247,5 @@ func (w *simWorld) faults(kinds int) {
 			pause(time.Minute)
 			p.start()
 		}
-	}
-}
-
-// person is a messenger: database, agent, chat.
-type person struct {
-	w          *simWorld
-	name, path string
-
-	mu   sync.Mutex
-	core *chat.Core      // nil while stopped
-	ctx  context.Context // ends when it is stopped
-	back chan struct{}   // closed when it is started
-	halt func()
-}
-
-func (p *person) start() {
-	t := p.w.t
-	db, err := store.Open(context.Background(), p.path, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := agent.New(agent.Config{
-		Store:   agentdb.New(db),
-		Dial:    agent.DialSMP(smpclient.Options{Dialer: transport.Dialer{Socket: p.w.net.Dial}}),
-		Servers: []string{p.w.address},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	chats, err := chatdb.Open(context.Background(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	core := chat.New(chat.Config{Store: chats, Agent: a})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for _, run := range []func() error{
-		func() error { return a.Run(ctx, core) },
-		func() error { return core.Run(ctx) },
-	} {
-		running.Go(func() {
-			if err := run(); err != nil && ctx.Err() == nil {
-				t.Errorf("%s: %v", p.name, err)
-			}
-		})
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.core, p.ctx = core, ctx
-	p.halt = func() {
-		cancel()
-		running.Wait()
-		if err := db.Close(); err != nil {
-			t.Errorf("%s: %v", p.name, err)
-		}
-	}
-	if p.back != nil {
-		close(p.back)
-		p.back = nil
-	}
-}
-
-func (p *person) stop() {
-	p.mu.Lock()
-	halt := p.halt
-	p.core, p.halt, p.back = nil, nil, make(chan struct{})
-	p.mu.Unlock()
-	if halt != nil {
-		halt()
-	}
-}
-
-// running is the core, once there is one, and its context.
-func (p *person) running(ctx context.Context) (*chat.Core, context.Context) {
-	for {
-		p.mu.Lock()
-		core, life, back := p.core, p.ctx, p.back
-		p.mu.Unlock()
-		if core != nil {
-			return core, life
-		}
-		select {
-		case <-back:
-		case <-ctx.Done():
-			return nil, nil
-		}
-	}
-}
-
-// call calls a method, which must succeed.
-func (p *person) call(ctx context.Context, method string, params, result any) {
-	p.w.t.Helper()
-	if err := p.try(ctx, method, params, result); err != nil {
-		p.w.t.Fatalf("%s: %s: %v", p.name, method, err)
-	}
-}
-
-func (p *person) try(ctx context.Context, method string, params, result any) error {
-	raw, err := json.Marshal(params)
-	if err != nil {
-		return err
-	}
-	core, life := p.running(ctx)
-	if core == nil {
-		return ctx.Err()
-	}
-	// A call ends with the messenger, as a session with it would.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(life, cancel)()
-	got, err := core.Call(ctx, method, raw)
-	if err != nil || result == nil {
-		return err
-	}
-	if raw, err = json.Marshal(got); err != nil {
-		return err
-	}
-	return json.Unmarshal(raw, result)
-}
-
-// send sends until the message is accepted.
-func (p *person) send(ctx context.Context, s Stream, to, text string) {
-	p.w.history.Attempt(s, text)
-	for ctx.Err() == nil {
-		err := p.try(ctx, "send", api.SendParams{To: api.ChatTo{Name: to}, Text: text, Idem: text, Wait: "queued"}, nil)
-		if err == nil {
-			p.w.history.Accept(s, text)
-			return
-		}
-		<-time.After(time.Second) // it was stopped in the middle
-	}
-}
-
-// read shows messages until ctx ends.
-func (p *person) read(ctx context.Context, s Stream) {
-	last := int64(0)
-	for ctx.Err() == nil {
-		var r api.RecvResult
-		if err := p.try(ctx, "recv", api.RecvParams{Since: &last, Follow: true}, &r); err != nil {
-			select { // it was stopped
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		for _, l := range r.Messages {
-			p.w.history.Show(s, l.Seq, l.Text)
-		}
-		last = r.LastSeq
 	}
 }
