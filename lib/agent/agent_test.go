@@ -51,7 +51,9 @@ type pair struct {
 	toBob, toAlice agent.ConnID // alice's and bob's connection
 }
 
-func (p *pair) invite(t *testing.T, o agent.InviteOptions) (link string) { return p.inviteShort(t, o).Full }
+func (p *pair) invite(t *testing.T, o agent.InviteOptions) (link string) {
+	return p.inviteShort(t, o).Full
+}
 
 func (p *pair) inviteShort(t *testing.T, o agent.InviteOptions) agent.Link {
 	t.Helper()

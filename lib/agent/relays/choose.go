@@ -13,8 +13,8 @@ type turns struct{ next atomic.Uint32 }
 
 // Choose gives the relays to make a queue on, the best first: want alone, or
 // those of the configuration. There, relays of operators other than those of
-// used come first, then other relays of theirs, then the rest; within these
-// they take turns. The errors are [ErrNoServers] and [ErrAddress].
+// used come first, then other relays of theirs, then the rest, the first of
+// used last; within these they take turns. The errors are [ErrNoServers] and [ErrAddress].
 func (p *Pool) Choose(want string, used ...string) ([]smp.AuthServer, error) {
 	all := p.cfg.Servers
 	if want != "" {
@@ -39,17 +39,19 @@ func (p *Pool) Choose(want string, used ...string) ([]smp.AuthServer, error) {
 	return out, nil
 }
 
-// distance is how different a relay is from those that are in use: 2 for
-// another operator, 1 for another relay.
+// distance is how different a relay is from those that are in use: 3 for
+// another operator, 2 for another relay, 0 for the first of those in use.
 func (n Network) distance(all []smp.AuthServer, used []string) func(smp.ServerAddr) int {
-	hosts, operators := map[string]bool{}, map[string]bool{}
-	for _, text := range used {
+	hosts, operators := map[string]int{}, map[string]bool{}
+	for i, text := range used {
 		a, err := smp.ParseServerAddr(text)
 		if err != nil {
 			continue
 		}
 		for _, h := range a.Hosts {
-			hosts[endpoint(h, a.Port)] = true
+			if _, ok := hosts[endpoint(h, a.Port)]; !ok {
+				hosts[endpoint(h, a.Port)] = min(i, 1)
+			}
 		}
 		known := slices.ContainsFunc(all, func(s smp.AuthServer) bool { return sameHost(s.ServerAddr, a) })
 		if op := n.operator(a); op != "" || known {
@@ -57,13 +59,15 @@ func (n Network) distance(all []smp.AuthServer, used []string) func(smp.ServerAd
 		}
 	}
 	return func(a smp.ServerAddr) int {
-		switch {
-		case slices.ContainsFunc(a.Hosts, func(h string) bool { return hosts[endpoint(h, a.Port)] }):
-			return 0
-		case operators[n.operator(a)]:
-			return 1
+		for _, h := range a.Hosts {
+			if d, ok := hosts[endpoint(h, a.Port)]; ok {
+				return d
+			}
 		}
-		return 2
+		if operators[n.operator(a)] {
+			return 2
+		}
+		return 3
 	}
 }
 
