@@ -67,7 +67,7 @@ type hostHelloJSON struct {
 
 // AppendJSON appends the hello's JSON.
 func (h *HostHello) AppendJSON(b []byte) ([]byte, error) {
-	out, err := json.Marshal(hostHelloJSON{h.Version, h.CA.String(), h.App, wire.Base64(h.KEM[:])})
+	out, err := marshal(hostHelloJSON{h.Version, h.CA.String(), h.App, wire.Base64(h.KEM[:])})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrHello, err)
 	}

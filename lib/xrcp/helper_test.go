@@ -1,0 +1,7 @@
+package xrcp
+
+import "crypto/rand"
+
+type randReader struct{}
+
+func (randReader) Read(b []byte) (int, error) { return rand.Read(b) }
