@@ -7,7 +7,7 @@ export TAGS
 # Packages that share memory between goroutines; they run under the race
 # detector too.
 CONCURRENT = ./lib/store/... ./lib/transport ./lib/session/... ./lib/smp/queuestore/... \
-	./lib/smp/smpclient/... ./lib/smp/smpserver/... ./lib/smp/smptest/... ./lib/agent/... \
+	./lib/smp/smpclient/... ./lib/smp/smpserver/... ./lib/smp/smpproxy ./lib/smp/smptest/... ./lib/agent/... \
 	./lib/chat/... ./lib/stdio/... ./lib/sdnotify/...
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
@@ -16,7 +16,7 @@ BENCHTIME ?= 1s
 crash: export CRASH_MESSAGES ?= 2000
 crash: export CRASH_KILLS    ?= 200
 
-.PHONY: all build gen test test-plain race check fuzz crash bench bench-go demo vectors clean
+.PHONY: all build gen test test-plain race check fuzz crash bench bench-go man demo vectors clean
 
 all: build
 
@@ -51,6 +51,9 @@ bench-go: gen ## the packages' own benchmarks
 
 vectors: gen ## only the tests against recorded values; SIMPLEXKIT_VECTORS names others
 	$(GO) test -tags "$(TAGS)" -count=1 -v -run Vector ./lib/...
+
+man: gen ## docs/man, from what the programs say with --help
+	$(GO) run ./scripts/gendoc
 
 demo: build ## two people and a relay at work
 	$(GO) run -tags "$(TAGS)" ./scripts/demo -bin bin
