@@ -43,6 +43,8 @@ var rules = []struct {
 }{
 	{home.ErrLocked, exit.TempFail, "another simplexd uses this profile and does not answer; try again when it has ended"},
 	{home.ErrNoProfile, exit.NoInput, "simplexd init NAME makes a profile; --home names another directory"},
+	{store.ErrLocked, exit.NoPerm, "give --key-file, --key-fd or --key-command"},
+	{store.ErrNotEncrypted, exit.Usage, "simplexd encrypt encrypts a profile"},
 	{store.ErrCorrupt, exit.DataErr, "the profile's database is damaged; keep a copy of it and restore a backup"},
 	{store.ErrNewerSchema, exit.DataErr, "a newer simplexd has used this profile; run that version"},
 	{store.ErrFull, exit.IOErr, "make room on the disk; nothing that was accepted is lost"},

@@ -49,13 +49,16 @@ func (e *env) info(ctx context.Context, s *session) error {
 		return err
 	}
 	l.Home, l.Daemon, l.SMPServers = e.home.Dir, s.daemon, cfg.SMPServers
+	if s.local != nil {
+		l.SMPServers = s.local.SMPServers()
+	}
 	if l.Version == "" {
 		l.Version = cli.Version()
 	}
 	if e.json {
 		return e.printJSON(l)
 	}
-	name, daemon, servers := cfg.Name, "not running", strings.Join(cfg.SMPServers, " ")
+	name, daemon, servers := cfg.Name, "not running", strings.Join(l.SMPServers, " ")
 	if l.User != nil {
 		name = l.User.LocalDisplayName
 	}
@@ -64,6 +67,9 @@ func (e *env) info(ctx context.Context, s *session) error {
 	}
 	if servers == "" {
 		servers = "embedded"
+		if cfg.Relay == nil {
+			servers = "in the encrypted profile"
+		}
 	}
 	return e.print("name:     %s\nhome:     %s\ndaemon:   %s\nrelays:   %s\ncontacts: %d, %d connecting\nunread:   %d",
 		printable(name), l.Home, daemon, servers, l.Contacts, l.Pending, l.Unread)

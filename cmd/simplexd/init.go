@@ -20,13 +20,18 @@ func initCommand(e *env) *ucli.Command {
 		Usage:     "make a profile",
 		ArgsUsage: "NAME",
 		Description: "NAME is what contacts see. Without --smp-server the profile uses a relay of its\n" +
-			"own, which serve runs on this machine; contacts must reach it.",
+			"own, which serve runs on this machine; contacts must reach it.\n\n" +
+			"With --encrypt the profile's database is encrypted with a passphrase, which all\n" +
+			"commands but those that go through the daemon then need: from --key-file,\n" +
+			"--key-fd, --key-command, the systemd credential simplexd-key, or the terminal.",
 		CustomHelpTemplate: cli.Help([]string{
 			"simplexd init alice",
 			"simplexd --home ~/bot init bot --smp-server smp://FINGERPRINT@relay.example.org",
+			"simplexd init alice --encrypt --key-file ~/.alice-key",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.CantCreate, exit.IOErr, exit.TempFail, exit.NoPerm),
 		Flags: []ucli.Flag{
 			&ucli.StringSliceFlag{Name: "smp-server", Usage: "`ADDRESS` of a relay for new queues, smp://fingerprint[:password]@host[:port]; may be repeated", EnvVars: []string{"SIMPLEXD_SMP_SERVER"}},
+			&ucli.BoolFlag{Name: "encrypt", Usage: "encrypt the profile's database", EnvVars: []string{"SIMPLEXD_ENCRYPT"}},
 			&ucli.StringFlag{Name: "full-name", Usage: "a longer `NAME` shown beside the first", EnvVars: []string{"SIMPLEXD_FULL_NAME"}},
 			&ucli.StringFlag{Name: "relay-host", Usage: "`HOST` under which contacts reach the embedded relay (default: this machine's LAN address)", EnvVars: []string{"SIMPLEXD_RELAY_HOST"}},
 		},
@@ -34,7 +39,7 @@ func initCommand(e *env) *ucli.Command {
 			if c.NArg() != 1 || c.Args().First() == "" {
 				return exit.Errorf(exit.Usage, "init takes one NAME")
 			}
-			cfg := &home.Config{Name: c.Args().First(), SMPServers: c.StringSlice("smp-server")}
+			cfg := &home.Config{Name: c.Args().First(), SMPServers: c.StringSlice("smp-server"), Encrypted: c.Bool("encrypt")}
 			if len(cfg.SMPServers) == 0 {
 				cfg.Relay = &home.Relay{Host: c.String("relay-host")}
 			}
@@ -66,8 +71,15 @@ func (e *env) create(ctx context.Context, cfg *home.Config, fullName string) (er
 		return exit.Errorf(exit.CantCreate, "%s holds a profile already", e.home.Dir).
 			WithHint("--home names another directory")
 	}
-	if err := profile.Create(ctx, profile.Options{Home: e.home, Log: e.log, Config: cfg},
-		api.InitParams{DisplayName: cfg.Name, FullName: fullName}); err != nil {
+	name := cfg.Name
+	o := e.options()
+	o.Config = cfg
+	if cfg.Encrypted {
+		if o.Key, err = e.newKey(ctx, e.key); err != nil {
+			return err
+		}
+	}
+	if err := profile.Create(ctx, o, api.InitParams{DisplayName: name, FullName: fullName}); err != nil {
 		return err
 	}
 	if err := e.home.WriteConfig(cfg); err != nil {
@@ -76,7 +88,7 @@ func (e *env) create(ctx context.Context, cfg *home.Config, fullName string) (er
 	if cfg.Relay != nil {
 		e.note("the profile has a relay of its own; simplexd serve runs it")
 	}
-	return e.result(initResult{"profile", cfg.Name, e.home.Dir}, "%s", e.home.Dir)
+	return e.result(initResult{"profile", name, e.home.Dir}, "%s", e.home.Dir)
 }
 
 // initResult is what init says in JSON.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
 	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/home"
+	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/secret"
 	"github.com/simplexkit/simplexkit/lib/exit"
 )
 
@@ -36,6 +37,7 @@ type env struct {
 	json    bool
 	quiet   bool
 	log     *slog.Logger
+	key     *secret.Source // of an encrypted profile
 }
 
 func newApp(e *env) *ucli.App {
@@ -53,6 +55,9 @@ func newApp(e *env) *ucli.App {
 		}),
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "home", Usage: "`DIR` of the profile; without it, the profile named default in the XDG directories", EnvVars: []string{"SIMPLEXD_HOME"}},
+			&ucli.StringFlag{Name: "key-file", Usage: "`FILE` with the passphrase or key of an encrypted profile; nobody else may read it", EnvVars: []string{"SIMPLEXD_KEY_FILE"}},
+			&ucli.IntFlag{Name: "key-fd", Value: -1, Usage: "read the passphrase or key from descriptor `N`", EnvVars: []string{"SIMPLEXD_KEY_FD"}},
+			&ucli.StringFlag{Name: "key-command", Usage: "`COMMAND` for the shell that prints the passphrase or key", EnvVars: []string{"SIMPLEXD_KEY_COMMAND"}},
 			&ucli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`, such as 30s; each command has its own default", EnvVars: []string{"SIMPLEXD_TIMEOUT"}},
 			&ucli.BoolFlag{Name: "json", Usage: "results and errors as JSON, one object a line", EnvVars: []string{"SIMPLEXD_JSON"}},
 			&ucli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT` of results: text, json or jsonl", EnvVars: []string{"SIMPLEXD_OUTPUT"}},
@@ -63,7 +68,7 @@ func newApp(e *env) *ucli.App {
 		Before: func(c *ucli.Context) error { return e.read(c) },
 	}
 	app.Commands = []*ucli.Command{
-		initCommand(e), serveCommand(e), inviteCommand(e), connectCommand(e), contactsCommand(e),
+		initCommand(e), encryptCommand(e), decryptCommand(e), passwdCommand(e), serveCommand(e), inviteCommand(e), connectCommand(e), contactsCommand(e),
 		sendCommand(e), recvCommand(e), apiCommand(e), infoCommand(e), versionCommand(e), completionCommand(e),
 	}
 	return app
@@ -85,6 +90,9 @@ func (e *env) read(c *ucli.Context) (err error) {
 	}
 	e.log, err = cli.NewLogger(e.stderr, c.String("log-format"), c.Count("verbose"), e.quiet)
 	if err != nil {
+		return err
+	}
+	if e.key, err = e.keySource(c, "key", "passphrase of the profile", "simplexd-key"); err != nil {
 		return err
 	}
 	if dir := c.String("home"); dir != "" {

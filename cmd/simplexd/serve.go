@@ -57,7 +57,7 @@ func (e *env) serve(ctx context.Context, ws wsSettings) (err error) {
 			WithHint("a home has one daemon; --home names another profile")
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	p, err := profile.Open(ctx, profile.Options{Home: e.home, Log: e.log})
+	p, err := profile.Open(ctx, e.options())
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func ignoreClosed(err error) error {
 
 // openLocal opens the profile in this process and serves it to ourselves.
 func (e *env) openLocal(ctx context.Context, lock *home.Lock) (*session, error) {
-	p, err := profile.Open(ctx, profile.Options{Home: e.home, Log: e.log})
+	p, err := profile.Open(ctx, e.options())
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

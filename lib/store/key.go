@@ -52,6 +52,11 @@ func Passphrase(p []byte, k KDF) *Secret {
 // RawKey takes a copy of 32 random bytes, which need no stretching.
 func RawKey(k [32]byte) *Secret { return &Secret{b: append([]byte(nil), k[:]...), raw: true} }
 
+// Copy is the same secret, which is wiped by itself.
+func (s *Secret) Copy() *Secret {
+	return &Secret{b: append([]byte(nil), s.b...), raw: s.raw, kdf: s.kdf}
+}
+
 // Wipe overwrites the secret, which opens nothing afterwards.
 func (s *Secret) Wipe() {
 	if s != nil {

@@ -17,10 +17,13 @@ var ErrNoProfile = errors.New("no profile here")
 // Config is a profile's settings.
 type Config struct {
 	// Name is the display name given to init.
-	Name string `toml:"name"`
+	Name string `toml:"name,omitempty"`
 	// SMPServers are the relays for new queues, smp://fingerprint[:password]@host[:port].
 	// Empty: the embedded relay.
-	SMPServers []string `toml:"smp_servers"`
+	SMPServers []string `toml:"smp_servers,omitempty"`
+	// Encrypted says that the database is encrypted and keeps what is missing
+	// here: Name and SMPServers. What stands here goes before it.
+	Encrypted bool `toml:"encrypted,omitempty"`
 	// Relay is the embedded relay; nil: there is none.
 	Relay *Relay `toml:"embedded_relay,omitempty"`
 }

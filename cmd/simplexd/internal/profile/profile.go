@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
@@ -29,6 +30,13 @@ type Options struct {
 	Log *slog.Logger
 	// Config is nil to read the home's.
 	Config *home.Config
+	// Key gets the secret of an encrypted profile, which is wiped after use.
+	// Nil: there is none.
+	Key func(context.Context) (*store.Secret, error)
+	// KeyGiven says that Key has a secret already: a profile that is not
+	// encrypted is refused then, for it may have been put in the place of one
+	// that is.
+	KeyGiven bool
 }
 
 // Profile is an open profile. [Profile.Run] or [Profile.Serve] makes it live.
@@ -37,6 +45,7 @@ type Profile struct {
 	Core *chat.Core
 
 	name, version string
+	servers       []string
 	log           *slog.Logger
 	db            *store.DB
 	agent         *agent.Agent
@@ -54,7 +63,7 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 			return nil, err
 		}
 	}
-	p := &Profile{name: cfg.Name, version: cli.Version(), log: o.Log}
+	p := &Profile{version: cli.Version(), log: o.Log}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -63,10 +72,14 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	if p.db, err = openDB(ctx, o.Home.DB()); err != nil {
+	if p.db, err = openDB(ctx, o); err != nil {
 		return nil, err
 	}
-	servers := cfg.SMPServers
+	if cfg, err = unsealConfig(ctx, p.db, cfg); err != nil {
+		return nil, err
+	}
+	p.name, p.servers = cfg.Name, cfg.SMPServers
+	servers := slices.Clone(cfg.SMPServers)
 	if cfg.Relay != nil && o.Config == nil {
 		if p.relay, err = openRelay(ctx, o.Home, cfg.Relay.Host, p.log); err != nil {
 			return nil, err
@@ -97,20 +110,44 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 	return p, nil
 }
 
-// openDB opens the one database of a profile and brings its schemas up to date.
-func openDB(ctx context.Context, path string) (*store.DB, error) {
-	db, err := store.Open(ctx, path, store.Options{SecureDelete: true})
+// dbOptions: deleted keys and messages are overwritten.
+var dbOptions = store.Options{SecureDelete: true}
+
+// openDB opens the one database of a profile, with its key if it has one, and
+// brings its schemas up to date.
+func openDB(ctx context.Context, o Options) (_ *store.DB, err error) {
+	path := o.Home.DB()
+	db, err := store.Open(ctx, path, dbOptions)
 	if err != nil {
 		return nil, fmt.Errorf("profile: %s: %w", path, err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if err := unlock(ctx, db, o); err != nil {
+		return nil, err
+	}
 	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations()); err != nil {
-		return nil, errors.Join(fmt.Errorf("profile: %s: %w", path, err), db.Close())
+		return nil, fmt.Errorf("profile: %s: %w", path, err)
 	}
 	return db, nil
 }
 
-// Create makes the database with its first user.
+// Create makes the database with its first user, encrypted if o.Config says
+// so. It takes from o.Config what is then kept in the database.
 func Create(ctx context.Context, o Options, user api.InitParams) (err error) {
+	if o.Config.Encrypted {
+		if err := protect(ctx, o); err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil {
+				o.Config.Name, o.Config.SMPServers = "", nil
+			}
+		}()
+	}
 	p, err := Open(ctx, o)
 	if err != nil {
 		return err
