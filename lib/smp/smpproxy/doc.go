@@ -12,5 +12,5 @@
 // The proxy sees neither the commands nor the answers: both are encrypted
 // between client and destination.
 //
-// smp: Proxying router commands
+// smp: Proxying sender commands
 package smpproxy

@@ -1,11 +1,13 @@
 package smpproxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +43,15 @@ func (p *Proxy) allowed(relay smp.ServerAddr) error {
 		return errNetwork // no relay has such an identity
 	}
 	return nil
+}
+
+// publicFirst puts onion hosts last, as the way to them is slow.
+func publicFirst(hosts []string) []string {
+	hosts = slices.Clone(hosts)
+	slices.SortStableFunc(hosts, func(a, b string) int {
+		return cmp.Compare(smp.KindOf(a)/smp.HostOnion, smp.KindOf(b)/smp.HostOnion)
+	})
+	return hosts
 }
 
 func matches(patterns []string, host string) bool {

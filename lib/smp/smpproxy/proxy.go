@@ -179,6 +179,7 @@ func (p *Proxy) overLocked(d *destination) bool {
 func (p *Proxy) connect(name string, relay smp.ServerAddr, d *destination) {
 	ctx, cancel := context.WithTimeout(p.work, p.cfg.ConnectTimeout)
 	defer cancel()
+	relay.Hosts = publicFirst(relay.Hosts)
 	c, err := smpclient.Dial(ctx, relay, smpclient.Options{
 		Dialer: transport.Dialer{Socket: p.socket()}, Versions: p.cfg.Versions, ProxyServer: true,
 		ConnectTimeout: p.cfg.ConnectTimeout, Timeout: p.cfg.Timeout, Log: p.cfg.Log,

@@ -273,7 +273,7 @@ func TestClientLeaves(t *testing.T) {
 	}
 	c.Do("", smp.PING{}, nil)
 	c.Close()
-	for limit := time.Now().Add(smptest.Timeout); via.Server().Stats().Connections > 0; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(smptest.Timeout); via.Server().Stats().Connections > 0; <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the connection is still there")
 		}
@@ -333,17 +333,17 @@ func TestRefusedDestinations(t *testing.T) {
 
 func TestListedDestinations(t *testing.T) {
 	var dialled []string
-	p := smpproxy.New(smpproxy.Config{Hosts: []string{"a.example", ".b.example"},
+	p := smpproxy.New(smpproxy.Config{Hosts: []string{"a.example", ".b.example", "y.onion"},
 		Socket: func(_ context.Context, _, addr string) (net.Conn, error) {
 			dialled = append(dialled, addr)
 			return nil, errors.New("no network")
 		}})
 	defer func() { _ = p.Close() }()
-	for _, host := range []string{"A.example", "x.b.example"} {
-		_, err := p.Session(t.Context(), smp.ServerAddr{Hosts: []string{host}, Port: "7", KeyHash: smp.Fingerprint(make([]byte, sha256.Size))})
+	for _, hosts := range [][]string{{"A.example"}, {"y.onion", "x.b.example"}} {
+		_, err := p.Session(t.Context(), smp.ServerAddr{Hosts: hosts, Port: "7", KeyHash: smp.Fingerprint(make([]byte, sha256.Size))})
 		wantError(t, err, "PROXY BROKER NETWORK")
 	}
-	if fmt.Sprint(dialled) != "[A.example:7 x.b.example:7]" {
+	if fmt.Sprint(dialled) != "[A.example:7 x.b.example:7 y.onion:7]" {
 		t.Errorf("dialled %v", dialled)
 	}
 }
@@ -370,7 +370,7 @@ func TestBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- p.Run(ctx) }()
-	for limit := time.Now().Add(smptest.Timeout); p.Stats().Sessions > 0; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(smptest.Timeout); p.Stats().Sessions > 0; <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("idle sessions are not ended")
 		}

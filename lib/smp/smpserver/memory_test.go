@@ -15,7 +15,7 @@ func TestMemoryOfSubscriptions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("subscribes to many queues")
 	}
-	const many, limit = 20_000, 400
+	const many, limit = 8000, 400
 	relay := smptest.Start(t, smptest.WithConfig(func(c *smpserver.Config) { c.CachedQueues = 100 }))
 	a := smptest.Dial(t, relay.Addr, smptest.ConnOptions{})
 	k, pub := key.GenerateX25519(), key.GenerateX25519().Public()

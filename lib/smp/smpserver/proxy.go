@@ -32,7 +32,7 @@ type ProxySession interface {
 }
 
 // unwrap gives the command inside of RFWD, and any other as it is. smp:
-// Forward command to destination relay
+// Forward command to destination router
 func (c *conn) unwrap(r request) request {
 	cmd, ok := r.Command.(smp.RFWD)
 	if !ok {

@@ -138,7 +138,7 @@ func testNotifierService(t *testing.T, opt smptest.Option) {
 	want(t, s2.Do(a.id, smp.NSUB{}, a.key), "SOK")
 	wantEvent(t, plain, a.id, "END")
 	s2.Close()
-	for limit := time.Now().Add(smptest.Timeout); relay.Server().Stats().Services > 0; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(smptest.Timeout); relay.Server().Stats().Services > 0; <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the service is still there")
 		}
