@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
@@ -146,13 +147,29 @@ func writeFiles(dir string, files []file) error {
 	return nil
 }
 
+// own gives a new file to the directory's owner, if root made it: the relay
+// may run as somebody else.
+func own(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	st, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	dir := st.Sys().(*syscall.Stat_t)
+	return f.Chown(int(dir.Uid), int(dir.Gid))
+}
+
 // writeFile replaces a file as a whole, readable by the owner only.
 func writeFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
 	if err != nil {
 		return exit.Errorf(exit.CantCreate, "relay home: %w", err)
 	}
-	_, err = f.Write(text)
+	if err = own(f); err == nil {
+		_, err = f.Write(text)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -344,5 +345,42 @@ func TestINIErrors(t *testing.T) {
 	}
 	if _, _, err := relayhome.InitINI(filepath.Join(t.TempDir(), "R"), t.TempDir(), false); exit.Code(err) != exit.NoInput {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestOwner has root tend a relay that runs as another user: all files stay
+// that user's.
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	h := newHome(t)
+	err := filepath.WalkDir(h.Dir, func(path string, _ os.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, 12345, 12346))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.AddUser("alice", "", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Rotate("", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Counts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(h.Dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		st, err := d.Info()
+		if err == nil && (st.Sys().(*syscall.Stat_t).Uid != 12345 || st.Sys().(*syscall.Stat_t).Gid != 12346) {
+			t.Errorf("%s is root's", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -37,6 +37,9 @@ func lockFile(dir, name string) (*os.File, error) {
 	if err != nil {
 		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", err)
 	}
+	if err := own(f); err != nil {
+		return nil, exit.Errorf(exit.CantCreate, "relay home: %w", errors.Join(err, f.Close()))
+	}
 	for limit := time.Now().Add(lockWait); ; time.Sleep(50 * time.Millisecond) {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
