@@ -22,7 +22,8 @@ type Agent struct {
 	log     *slog.Logger
 	presets []smp.ServerAddr // whose short links are shortened
 
-	handler Handler // set by Run before anything that uses it
+	ctx     context.Context // set by Run, as the next, before anything that uses it
+	handler Handler
 	running chan struct{}
 	workers work.Group
 	relays  *relays.Pool
@@ -33,9 +34,13 @@ type Agent struct {
 	// events go there.
 	outboxed sync.Map
 
-	mu     sync.Mutex // guards what follows
-	inbox  map[ConnID][]delivery
-	pauses *suspension // of the phase that runs; nil before Run
+	// fetched has the smp.MsgID of the last message that was asked for, by its
+	// queue's smp.RecipientID.
+	fetched sync.Map
+
+	mu    sync.Mutex // guards what follows
+	inbox map[ConnID][]delivery
+	phase *phase // the one that runs, or the last; nil before Run
 }
 
 var _ API = (*Agent)(nil)
@@ -70,13 +75,8 @@ func New(cfg Config) (*Agent, error) {
 //
 // Methods of the API that need the network wait for Run to begin.
 func (a *Agent) Run(ctx context.Context, h Handler) error {
-	a.handler = h
-	for ctx.Err() == nil {
-		if err := a.runUntilSuspended(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	a.handler, a.ctx = h, ctx
+	return a.run(ctx)
 }
 
 // resume starts everything that an earlier run left.

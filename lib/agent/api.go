@@ -202,6 +202,6 @@ type Mobile interface {
 	// does, and then ends all sessions. What is not done is left for
 	// [Mobile.Resume]. It returns when nothing runs any more.
 	Suspend(ctx context.Context) error
-	// Resume goes on after Suspend.
-	Resume()
+	// Resume goes on after Suspend. [ErrClosed].
+	Resume(ctx context.Context) error
 }

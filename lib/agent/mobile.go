@@ -2,59 +2,71 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
-// suspension is one phase of [Agent.Run], until it is suspended.
-type suspension struct {
+// phase is a part of [Agent.Run], until it is suspended.
+type phase struct {
+	ctx    context.Context
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when the phase has ended
-	resume chan struct{} // holds a value once it may go on; nil before Suspend
+	ended  chan struct{} // closed when nothing of it runs any more
+	// next is set by Suspend, and holds the next phase after Resume. Guarded
+	// by Agent.mu.
+	next chan *phase
 }
 
-// runUntilSuspended runs until ctx ends, or Suspend and Resume were called.
-func (a *Agent) runUntilSuspended(ctx context.Context) error {
-	phase, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p := &suspension{cancel: cancel, ended: make(chan struct{})}
+func newPhase(ctx context.Context) *phase {
+	p := &phase{ended: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	return p
+}
+
+// run runs until ctx ends, the phases one after the other.
+func (a *Agent) run(ctx context.Context) error {
+	p := newPhase(ctx)
+	a.setPhase(p)
+	for first := true; ; first = false {
+		a.workers.Start(p.ctx)
+		a.relays.Start(p.ctx)
+		if first {
+			close(a.running)
+		}
+		err := a.resume(p.ctx)
+		if err == nil {
+			a.workers.Kick("expire", a.expire)
+			<-p.ctx.Done()
+		}
+		p.cancel()
+		a.workers.Wait()
+		a.relays.Wait()
+		close(p.ended)
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.mu.Lock()
+		clear(a.inbox)
+		next := p.next
+		a.mu.Unlock()
+		if next == nil {
+			return fmt.Errorf("agent: reading the store: %w", err)
+		}
+		select {
+		case p = <-next:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (a *Agent) setPhase(p *phase) {
 	a.mu.Lock()
-	first := a.pauses == nil
-	a.pauses = p
-	clear(a.inbox)
-	a.mu.Unlock()
-	a.workers.Start(phase)
-	a.relays.Start(phase)
-	if first {
-		close(a.running)
-	}
-	err := a.resume(phase)
-	if err == nil {
-		a.workers.Kick("expire", a.expire)
-		<-phase.Done()
-	}
-	cancel()
-	a.workers.Wait()
-	a.relays.Wait()
-	close(p.ended)
-	if ctx.Err() != nil {
-		return nil
-	}
-	a.mu.Lock()
-	resume := p.resume
-	a.mu.Unlock()
-	if resume == nil {
-		return fmt.Errorf("agent: reading the store: %w", err)
-	}
-	select {
-	case <-resume:
-	case <-ctx.Done():
-	}
-	return nil
+	defer a.mu.Unlock()
+	a.phase = p
 }
 
 // Suspend implements [API].
@@ -63,72 +75,87 @@ func (a *Agent) Suspend(ctx context.Context) error {
 		return err
 	}
 	a.mu.Lock()
-	p := a.pauses
-	if p.resume == nil {
-		p.resume = make(chan struct{}, 1)
+	p := a.phase
+	if p.next == nil {
+		p.next = make(chan *phase, 1)
 	}
 	a.mu.Unlock()
 	a.relays.ForgetAll()
-	err := a.workers.Quiet(ctx)
+	_ = a.workers.Quiet(ctx) // what is not done then is not waited for
 	p.cancel()
 	<-p.ended
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-		return err
-	}
 	return nil
 }
 
 // Resume implements [API].
-func (a *Agent) Resume() {
+func (a *Agent) Resume(ctx context.Context) error {
+	if err := a.waitRunning(ctx); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.pauses == nil || a.pauses.resume == nil {
-		return
+	if a.phase.next != nil {
+		p := newPhase(a.ctx)
+		a.phase.next <- p // has room: each phase is resumed once
+		a.phase = p
 	}
-	select {
-	case a.pauses.resume <- struct{}{}:
-	default:
-	}
+	return nil
 }
 
 // Fetch implements [API]. smp: Get message command
 func (a *Agent) Fetch(ctx context.Context, id ConnID) (ok bool, err error) {
-	t, q, s, err := a.receiving(ctx, id)
+	t, q, err := a.receiving(ctx, id)
 	if err != nil {
 		return false, err
 	}
 	if a.relays.Subscribed(a.key(t.Conn, q.Server), q.RcvID) {
 		return false, fmt.Errorf("%w: the queue is subscribed", ErrState)
 	}
+	s, err := a.relays.Get(ctx, a.fetchKey(t.Conn, q.Server))
+	if err != nil {
+		return false, err
+	}
 	m, ok, err := s.Get(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey})
 	if err != nil || !ok {
 		return false, err
 	}
+	a.fetched.Store(q.RcvID, m.ID)
 	a.deposit(id, delivery{queue: q.Row, msg: m})
 	return true, nil
 }
 
-// receiving is a connection's queue with the session for it.
-func (a *Agent) receiving(ctx context.Context, id ConnID) (t *turn, q *RcvQueue, s Relay, err error) {
+// fetchKey names the session for GET: a session that has asked so for a queue
+// cannot subscribe to it.
+func (a *Agent) fetchKey(c *Conn, server string) relays.Key {
+	k := a.key(c, server)
+	k.Scope += " fetch"
+	return k
+}
+
+// receiving is a connection's queue.
+func (a *Agent) receiving(ctx context.Context, id ConnID) (t *turn, q *RcvQueue, err error) {
 	if err := a.waitRunning(ctx); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	t = &turn{a: a, ctx: ctx} // to look at, not to change
 	if err := t.load(id); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if q = t.primaryRcv(); q == nil || t.Phase == PhaseDeleted {
-		return nil, nil, nil, fmt.Errorf("%w: %s", ErrState, t.Phase)
+		return nil, nil, fmt.Errorf("%w: %s", ErrState, t.Phase)
 	}
-	s, err = a.relays.Get(ctx, a.key(t.Conn, q.Server))
-	return t, q, s, err
+	return t, q, nil
 }
 
 // EnableNotifications implements [API]. The keys are on disk before the relay
 // sees them, and are the same in every attempt.
 // smp: Enable notifications command
 func (a *Agent) EnableNotifications(ctx context.Context, id ConnID) (*Notifier, error) {
-	_, q, s, err := a.receiving(ctx, id)
+	t, q, err := a.receiving(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +191,11 @@ func (a *Agent) EnableNotifications(ctx context.Context, id ConnID) (*Notifier, 
 
 // DisableNotifications implements [API]. smp: Disable notifications command
 func (a *Agent) DisableNotifications(ctx context.Context, id ConnID) error {
-	_, q, s, err := a.receiving(ctx, id)
+	t, q, err := a.receiving(ctx, id)
+	if err != nil {
+		return err
+	}
+	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
 	if err != nil {
 		return err
 	}

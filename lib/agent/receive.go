@@ -120,7 +120,11 @@ func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 // ack tells the relay that a message is on disk. Errors do not matter: the
 // relay sends the message again with the next subscription.
 func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
-	if s := a.relays.Current(a.key(c, q.Server)); s != nil {
+	k := a.key(c, q.Server)
+	if a.fetched.CompareAndDelete(q.RcvID, id) {
+		k = a.fetchKey(c, q.Server)
+	}
+	if s := a.relays.Current(k); s != nil {
 		if err := s.Ack(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}, id); err != nil && ctx.Err() == nil {
 			a.log.Debug("message not acknowledged", "err", err)
 		}

@@ -70,10 +70,10 @@ func (p *Pool) directAllowed() bool {
 	return n.Fallback == FallbackAllow || n.Fallback == FallbackProtected && n.protected()
 }
 
-// unreachable tells whether the proxy, or its version, cannot reach the relay
-// at all, rather than now.
+// unreachable tells whether the relay cannot be reached through a proxy at
+// all, rather than now: one of the two does not support it, or we may not.
 func unreachable(err error) bool {
-	if errors.Is(err, smpclient.ErrVersion) || errors.Is(err, errNoProxy) {
+	if errors.Is(err, smpclient.ErrVersion) || errors.Is(err, errNoProxy) || errors.Is(err, smp.ErrProxyBasicAuth) {
 		return true
 	}
 	var e *smp.Error
@@ -181,7 +181,7 @@ func elsewhere(err error) bool {
 	if !errors.As(err, &e) {
 		return true
 	}
-	return errors.Is(err, smp.ErrProxyBasicAuth) || e.Type == smp.TypeAuth || unreachable(err)
+	return e.Type == smp.TypeAuth || unreachable(err)
 }
 
 func (p *Pool) over(ctx context.Context, proxy Key, to smp.ServerAddr, auth *smp.BasicAuth) (Relay, Sender, error) {
