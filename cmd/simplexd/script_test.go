@@ -81,6 +81,8 @@ func TestScripts(t *testing.T) {
 			"tmpfs":    cmdTmpfs,
 			"firstof":  cmdFirstOf,
 			"relay":    cmdRelay,
+			"leaks":    cmdLeaks,
+			"nowhere":  cmdNowhere,
 		},
 	})
 }

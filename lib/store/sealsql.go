@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -192,4 +194,44 @@ func (c Columns) of(table string) (out Columns) {
 		}
 	}
 	return out
+}
+
+// Sealed calls fn with every value of the sealed columns, opened: for checks
+// that they are nowhere else. The value is a string or a []byte.
+func (db *DB) Sealed(ctx context.Context, columns Columns, fn func(column string, v any) error) error {
+	return db.View(ctx, func(tx *sql.Tx) error {
+		for _, c := range append(slices.Clone(settingsColumns), columns...) {
+			if err := eachOpened(ctx, tx, c, fn); err != nil {
+				return fmt.Errorf("store: opening %s: %w", c.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+func eachOpened(ctx context.Context, tx *sql.Tx, c Column, fn func(string, any) error) error {
+	table, _, _ := strings.Cut(c.Name, ".")
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = ?`, table).Scan(&n)
+	if err != nil || n == 0 {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT `+Columns{c}.Open(c.Name)+` FROM `+table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v any
+		if err := rows.Scan(&v); err != nil {
+			return err
+		}
+		if v == nil {
+			continue
+		}
+		if err := fn(c.Name, v); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

@@ -107,14 +107,14 @@ func unsealConfig(ctx context.Context, db *store.DB, c *home.Config) (*home.Conf
 	return &full, nil
 }
 
-// columns are all that is sealed.
-func columns() store.Columns { return slices.Concat(agentdb.Sealed(), chatdb.Sealed()) }
+// Columns are all that is sealed in a profile's database.
+func Columns() store.Columns { return slices.Concat(agentdb.Sealed(), chatdb.Sealed()) }
 
 func resealing(from, to *store.Secret) store.Resealing {
 	return store.Resealing{
 		Options:    dbOptions,
 		Migrations: []store.Migrations{agentdb.Migrations(), chatdb.Migrations()},
-		Columns:    columns(),
+		Columns:    Columns(),
 		From:       from, To: to,
 	}
 }
