@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/simplexkit/simplexkit/lib/exit"
@@ -217,6 +218,11 @@ func (s *Source) ask(ctx context.Context, what string) ([]byte, error) {
 	if err != nil {
 		return nil, exit.Errorf(exit.OSErr, "terminal: %w", err)
 	}
+	defer func() { _ = term.Restore(fd, before) }()
+	// Before the prompt: who sees it may begin to type.
+	if err := hide(fd); err != nil {
+		return nil, exit.Errorf(exit.OSErr, "terminal: %w", err)
+	}
 	fmt.Fprintf(s.Stderr, "%s: ", what)
 	type answer struct {
 		line []byte
@@ -224,19 +230,40 @@ func (s *Source) ask(ctx context.Context, what string) ([]byte, error) {
 	}
 	got := make(chan answer, 1)
 	go func() {
-		line, err := term.ReadPassword(fd)
+		line, err := readLine(s.Stdin)
 		got <- answer{line, err}
 	}()
 	select {
 	case a := <-got:
 		fmt.Fprintln(s.Stderr)
-		if errors.Is(a.err, io.EOF) {
-			a.err = nil
-		}
 		return a.line, exit.Wrap(exit.IOErr, a.err)
 	case <-ctx.Done():
-		_ = term.Restore(fd, before)
 		fmt.Fprintln(s.Stderr)
 		return nil, context.Cause(ctx)
 	}
+}
+
+// readLine reads up to the end of a line or of the input, and not further.
+func readLine(r io.Reader) (line []byte, err error) {
+	line = make([]byte, 0, maxSecret)
+	for b := make([]byte, 1); len(line) < maxSecret; line = append(line, b[0]) {
+		if _, err := io.ReadFull(r, b); errors.Is(err, io.EOF) || b[0] == '\n' {
+			return line, nil
+		} else if err != nil {
+			clear(line)
+			return nil, err
+		}
+	}
+	clear(line)
+	return nil, errors.New("too long for a passphrase")
+}
+
+// hide stops a terminal from showing what is typed.
+func hide(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
