@@ -90,3 +90,18 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("read back %+v: %v", again, err)
 	}
 }
+
+// FuzzFile reads any text, which gives settings or an *Error.
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{"hosts = [\"h\"]\nqueue_quota = 5\n[store]\nkind = \"x\"\n", "quota = 1", "[store", "store = 1", "[queue_quota]\na = 1", "\"store\".kind = 1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var v sample
+		err := settings.Of(&v).File("f", []byte(text))
+		var e *settings.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Errorf("%T: %v", err, err)
+		}
+	})
+}
