@@ -15,6 +15,8 @@ BENCHTIME ?= 1s
 # How hard "make crash" is; without these the crash test is a short one.
 crash: export CRASH_MESSAGES ?= 2000
 crash: export CRASH_KILLS    ?= 200
+crash: export EXACT_MESSAGES ?= 10000
+crash: export SIM_SEEDS      ?= 1000
 
 .PHONY: all build gen test test-plain race check fuzz crash bench bench-go man demo vectors clean
 
@@ -40,8 +42,8 @@ check: gen ## format, vet, staticcheck, order of packages, tests of the tree
 fuzz: gen ## every fuzz target for FUZZTIME
 	bash scripts/fuzz $(FUZZTIME)
 
-crash: gen ## processes killed in the middle of their work
-	$(GO) test -tags "$(TAGS)" -count=1 -v -timeout 90m -run '^Test(Kill|Crash)$$' ./lib/store ./lib/smp/... ./lib/testworld
+crash: gen ## processes killed, networks cut, disks full, in the middle of work
+	$(GO) test -tags "$(TAGS)" -count=1 -v -timeout 90m -run '^Test(Kill|Crash|ExactlyOnce|Simulation)$$' ./lib/store ./lib/smp/... ./lib/testworld
 
 bench: build ## what the parts cost, as ratios against a floor of the same run
 	$(GO) run -tags "$(TAGS)" ./scripts/bench -bin bin

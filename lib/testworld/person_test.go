@@ -9,6 +9,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/chat"
+	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/store"
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 	"github.com/simplexkit/simplexkit/lib/store/chatdb"
@@ -18,7 +19,7 @@ import (
 type person struct {
 	w          *simWorld
 	name, path string
-	fault      func(store.FaultPoint) error // of the database, or nil
+	disk       badDisk
 
 	mu   sync.Mutex
 	core *chat.Core // nil while stopped
@@ -30,13 +31,20 @@ type person struct {
 
 func (p *person) start() {
 	t := p.w.t
-	db, err := store.Open(context.Background(), p.path, store.Options{TestOnlyFault: p.fault, Synchronous: p.w.sync})
+	db, err := store.Open(context.Background(), p.path, store.Options{TestOnlyFault: p.disk.fault, Synchronous: p.w.sync})
 	if err != nil {
 		t.Fatal(err)
 	}
+	conns, dial := agentdb.New(db), agent.DialSMP(p.w.client)
 	a, err := agent.New(agent.Config{
-		Store:   agentdb.New(db),
-		Dial:    agent.DialSMP(p.w.client),
+		Store: conns,
+		Dial: func(ctx context.Context, to agent.Target, on func(smp.RecipientID, smp.Message)) (agent.Relay, error) {
+			r, err := dial(ctx, to, on)
+			if err != nil {
+				return nil, err
+			}
+			return ackJudge{r, p, conns}, nil
+		},
 		Servers: []string{p.w.address},
 		Timing:  p.w.timing,
 	})
@@ -51,7 +59,7 @@ func (p *person) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, run := range []func() error{
-		func() error { return a.Run(ctx, core) },
+		func() error { return a.Run(ctx, judged{core, p}) },
 		func() error { return core.Run(ctx) },
 	} {
 		running.Go(func() {

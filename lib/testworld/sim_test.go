@@ -26,8 +26,8 @@ import (
 	"github.com/simplexkit/simplexkit/lib/transport"
 )
 
-// simMessages go each way in one simulated world.
-const simMessages = 8
+// simMessages go each way in one simulated world, at most.
+const simMessages = 7
 
 // TestSimulation runs worlds in simulated time, each with the faults that its
 // seed decides, and judges their histories. SIM_SEEDS is how many (40),
@@ -109,6 +109,7 @@ func simulate(t *testing.T, seed uint64, dir string, blank []byte, cred *transpo
 	defer w.startPeople(dir, blank)()
 	w.meet(seed%2 == 1)
 	w.talk()
+	t.Logf("%d faults, failed transactions: alice %d, bob %d", w.history.Count(Fault), w.people[0].disk.fell, w.people[1].disk.fell)
 	if err := w.history.Check(); err != nil {
 		t.Errorf("SIM_SEED=%d: %v", seed, err)
 		if f, ferr := os.CreateTemp("", "history-*.jsonl"); ferr == nil {
@@ -122,6 +123,7 @@ func simulate(t *testing.T, seed uint64, dir string, blank []byte, cred *transpo
 func (w *simWorld) startPeople(dir string, blank []byte) (stop func()) {
 	for i, name := range []string{"alice", "bob"} {
 		p := &person{w: w, name: name, path: filepath.Join(dir, name+".db")}
+		p.disk.rand = rand.New(rand.NewPCG(w.rand.Uint64(), 2))
 		if err := os.WriteFile(p.path, blank, 0o600); err != nil {
 			w.t.Fatal(err)
 		}
@@ -169,7 +171,7 @@ func (w *simWorld) meet(troubled bool) {
 		if time.Now().After(end) {
 			w.t.Fatal("they did not connect")
 		}
-		<-time.After(time.Second)
+		<-time.After(5 * time.Second)
 	}
 }
 
@@ -194,9 +196,10 @@ func (w *simWorld) talk() {
 		to := w.people[1-i]
 		s := Stream(from.name + ">" + to.name)
 		pauses := rand.New(rand.NewPCG(w.rand.Uint64(), uint64(i)))
+		messages := 1 + w.rand.IntN(simMessages)
 		readers.Go(func() { to.read(ctx, s) })
 		senders.Go(func() {
-			for n := range simMessages {
+			for n := range messages {
 				<-time.After(time.Duration(pauses.Int64N(int64(20 * time.Second))))
 				from.send(w.t.Context(), s, to.name, fmt.Sprintf("%s %d", s, n))
 			}
@@ -214,7 +217,7 @@ func (w *simWorld) talk() {
 // How many of the kinds of faults there are to choose from.
 const (
 	networkFaults = 4
-	allFaults     = 6
+	allFaults     = 9
 )
 
 // faults does harm for some minutes and mends what can be mended.
@@ -240,8 +243,12 @@ func (w *simWorld) faults(kinds int) {
 			w.stopRelay()
 			pause(time.Minute)
 			w.startRelay()
+		case 4:
+			w.intrude()
+		case 5, 6:
+			w.diskTrouble(w.people[k-5], pause)
 		default:
-			p := w.people[k-4]
+			p := w.people[k-7]
 			w.history.Fault("restart " + p.name)
 			p.stop()
 			pause(time.Minute)
