@@ -1,7 +1,7 @@
 // Package testworld holds the tests of the whole: a relay and two messengers,
 // as processes that are killed ([World]), in one process behind a [Proxy] with
-// faults, or in simulated time on a [Network] and disks with faults, and a [History] that judges what came of the
-// messages.
+// faults, or in simulated time on a [Network] and disks with faults; and a
+// [History] that judges what came of the messages.
 //
 // What must never break, whatever fails:
 //
