@@ -7,7 +7,7 @@ export TAGS
 # Packages that share memory between goroutines; they run under the race
 # detector too.
 CONCURRENT = ./lib/store/... ./lib/transport ./lib/session/... ./lib/smp/queuestore/... \
-	./lib/smp/smpclient/... ./lib/smp/smpserver/... ./lib/smp/smpproxy ./lib/smp/smptest/... ./lib/agent/... \
+	./lib/smp/smpclient/... ./lib/smp/relayhome ./lib/smp/relayadmin ./lib/smp/relaycheck ./lib/smp/smpserver/... ./lib/smp/smpproxy ./lib/smp/smptest/... ./lib/agent/... \
 	./lib/chat/... ./lib/stdio/... ./lib/sdnotify/...
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
