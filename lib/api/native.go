@@ -53,9 +53,10 @@ type InfoResult struct {
 
 // InviteResult is the result of "invite".
 type InviteResult struct {
-	Type   string `json:"type"` // "invitation"
-	Link   string `json:"link"`
-	ConnID ConnID `json:"connId"`
+	Type      string `json:"type"` // "invitation"
+	Link      string `json:"link"`
+	ShortLink string `json:"shortLink,omitempty"` // the relay keeps the link, and the profile with it
+	ConnID    ConnID `json:"connId"`
 }
 
 // ConnectParams are the parameters of "connect".

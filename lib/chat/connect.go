@@ -64,7 +64,12 @@ func (c *Core) invite(ctx context.Context, user api.UserID) (conn *Conn, u *User
 	if err != nil {
 		return nil, nil, err
 	}
-	link, err := c.cfg.Agent.CreateInvitation(ctx, conn.AgentID, agent.InviteOptions{PQ: c.cfg.PQ})
+	data, err := linkDataOf(u)
+	if err != nil {
+		c.forget(ctx, conn.ID)
+		return nil, nil, err
+	}
+	link, err := c.cfg.Agent.CreateInvitation(ctx, conn.AgentID, agent.InviteOptions{PQ: c.cfg.PQ, Short: data})
 	if err != nil {
 		c.forget(ctx, conn.ID)
 		return nil, nil, fmt.Errorf("chat: creating an invitation: %w", err)
@@ -78,13 +83,14 @@ func (c *Core) invite(ctx context.Context, user api.UserID) (conn *Conn, u *User
 
 // join uses an invitation link.
 func (c *Core) join(ctx context.Context, user api.UserID, link string) (conn *Conn, u *User, err error) {
-	li, err := c.cfg.Agent.ParseLink(link)
+	o, err := c.open(ctx, link)
 	if err != nil {
 		return nil, nil, fmt.Errorf("chat: connecting: %w", err)
 	}
-	if li.Contact {
+	if o.info.Contact {
 		return nil, nil, coreError(api.ErrorType{Type: "unsupportedConnReq"})
 	}
+	link = o.ConnFullLink
 	var info []byte
 	err = c.update(ctx, func(w *work) error {
 		if u, err = w.userFor(user); err != nil {
@@ -94,8 +100,8 @@ func (c *Core) join(ctx context.Context, user api.UserID, link string) (conn *Co
 			return err
 		}
 		conn = w.newConn(u, ConnJoined, false)
-		conn.Link = &api.CreatedConnLink{ConnFullLink: link}
-		conn.PQSupport = c.cfg.PQ && li.PQ
+		conn.Link = &o.CreatedConnLink
+		conn.PQSupport = c.cfg.PQ && o.info.PQ
 		return w.PutConn(conn)
 	})
 	if err != nil {
@@ -203,38 +209,49 @@ func (c *Core) changeConn(ctx context.Context, id api.ConnID, change func(*Conn)
 // linkPlan says what a link would do.
 func (c *Core) linkPlan(ctx context.Context, user api.UserID, link string) (api.Response, error) {
 	var r api.Response
-	err := c.view(ctx, func(tx Tx) error {
+	o := opened{}
+	ours, err := c.ourLink(ctx, user, link)
+	switch {
+	case err != nil:
+		return r, err
+	case ours != nil:
+		o.CreatedConnLink = *ours
+	default:
+		if o, err = c.open(ctx, link); err != nil && !errors.Is(err, agent.ErrVersion) {
+			return r, err
+		}
+	}
+	err = c.view(ctx, func(tx Tx) error {
 		u, err := sameUser(tx, user)
 		if err != nil {
 			return err
 		}
-		li, err := c.cfg.Agent.ParseLink(link)
-		if err != nil && !errors.Is(err, agent.ErrVersion) {
-			return err
-		}
-		plan, err := c.planOf(tx, u, link, li)
+		plan, err := c.planOf(tx, u, o)
 		if err != nil {
 			return err
 		}
 		b, err := json.Marshal(plan)
 		r = api.Response{Type: "connectionPlan", User: userView(u),
-			ConnLink: &api.CreatedConnLink{ConnFullLink: link}, ConnectionPlan: b}
+			ConnLink: &o.CreatedConnLink, ConnectionPlan: b}
 		return err
 	})
 	return r, err
 }
 
-func (c *Core) planOf(tx Tx, u *User, link string, li agent.LinkInfo) (any, error) {
-	if li.Contact {
-		return map[string]any{"type": "contactAddress", "contactAddressPlan": map[string]any{"type": "ok"}}, nil
-	}
+func (c *Core) planOf(tx Tx, u *User, o opened) (any, error) {
 	plan := map[string]any{"type": "ok"}
+	if o.data != nil {
+		plan["contactSLinkData_"] = o.data
+	}
+	if o.info.Contact {
+		return map[string]any{"type": "contactAddress", "contactAddressPlan": plan}, nil
+	}
 	conns, err := tx.Conns(u.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, cn := range conns {
-		if cn.Link == nil || cn.Link.ConnFullLink != link || cn.Status == ConnReady {
+		if !sameLink(cn.Link, o.ConnFullLink) || cn.Status == ConnReady {
 			continue
 		}
 		plan["type"] = "ownLink"

@@ -22,6 +22,7 @@ type Agent interface {
 	SendReceipt(ctx context.Context, id agent.ConnID, msgID int64) error
 	Delete(ctx context.Context, id agent.ConnID) error
 	ParseLink(link string) (agent.LinkInfo, error)
+	ResolveLink(ctx context.Context, short string, u agent.UserID) (agent.Resolved, error)
 }
 
 // Config is what a [Core] is made of. Store and Agent must be set.

@@ -101,7 +101,7 @@ func callInvite(ctx context.Context, c *Core, _ none) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.InviteResult{Type: "invitation", Link: cn.Link.ConnFullLink, ConnID: cn.ID}, nil
+	return &api.InviteResult{Type: "invitation", Link: cn.Link.ConnFullLink, ShortLink: cn.Link.ConnShortLink, ConnID: cn.ID}, nil
 }
 
 func callConnect(ctx context.Context, c *Core, p api.ConnectParams) (any, error) {

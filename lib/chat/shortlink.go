@@ -1,0 +1,91 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/simplexkit/simplexkit/lib/agent"
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/xmsg"
+)
+
+// linkData is what a short link leads to: who is behind it.
+type linkData struct {
+	Profile  xmsg.Profile `json:"profile"`
+	Business bool         `json:"business"`
+}
+
+// maxLinkData is how long our data of a link may be: longer data would have
+// to be compressed, which only images need.
+const maxLinkData = 10240
+
+// linkDataOf is the data of a link to a user. A profile image that does not
+// fit is left out; who connects gets it then.
+func linkDataOf(u *User) (*agent.LinkData, error) {
+	p, err := wireProfile(u, api.Preferences{})
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(linkData{Profile: p})
+	if err == nil && len(b) > maxLinkData {
+		p.Image = ""
+		b, err = json.Marshal(linkData{Profile: p})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chat: writing a link's data: %w", err)
+	}
+	if len(b) > maxLinkData {
+		b = nil
+	}
+	return &agent.LinkData{Data: b}, nil
+}
+
+// opened is a link with what its short form leads to.
+type opened struct {
+	api.CreatedConnLink
+	info agent.LinkInfo
+	data json.RawMessage // the link's data, nil if there is none that can be read
+}
+
+// open asks what a short link leads to; a full one says it itself. The link
+// is ours from then on, and may be opened again.
+func (c *Core) open(ctx context.Context, link string) (o opened, err error) {
+	o.ConnFullLink = link
+	if o.info, err = c.cfg.Agent.ParseLink(link); err != nil || !o.info.Short {
+		return o, err
+	}
+	r, err := c.cfg.Agent.ResolveLink(ctx, link, 0)
+	if err != nil {
+		return o, err
+	}
+	o.ConnFullLink, o.ConnShortLink, o.info = r.Full, link, r.Info
+	if d := r.User.Data; len(d) > 0 && d[0] == '{' && json.Valid(d) {
+		o.data = json.RawMessage(d)
+	}
+	return o, nil
+}
+
+// sameLink tells whether one of a connection's links is link.
+func sameLink(l *api.CreatedConnLink, link string) bool {
+	return l != nil && (l.ConnFullLink == link || l.ConnShortLink != "" && l.ConnShortLink == link)
+}
+
+// ourLink tells whether a connection has the link: what it leads to is known
+// then, and the relay need not be asked.
+func (c *Core) ourLink(ctx context.Context, user api.UserID, link string) (found *api.CreatedConnLink, err error) {
+	err = c.view(ctx, func(tx Tx) error {
+		u, err := sameUser(tx, user)
+		if err != nil {
+			return err
+		}
+		conns, err := tx.Conns(u.ID)
+		for _, cn := range conns {
+			if sameLink(cn.Link, link) {
+				found = cn.Link
+			}
+		}
+		return err
+	})
+	return found, err
+}
