@@ -67,26 +67,79 @@ const pieceSize = 4 * BlockSize
 // SealFile writes an attachment of size bytes from r. The error is
 // [ErrFileSize] if r ends early, or that of r or w.
 func (k SealKey) SealFile(w io.Writer, r io.Reader, size uint32) error {
-	if size > MaxFile {
-		return fmt.Errorf("%w: %d bytes", ErrFileSize, size)
-	}
-	defer k.key.Wipe()
-	s := k.key.NewStream(k.nonce)
-	in, out := make([]byte, min(pieceSize, size)), make([]byte, 0, pieceSize+5+box.Overhead)
-	out = wire.AppendUint32(append(out, 1), size+box.Overhead)
-	for left := size; left > 0; {
-		piece := in[:min(uint32(len(in)), left)]
-		if _, err := io.ReadFull(r, piece); err != nil {
-			return endsEarly(err)
-		}
-		left -= uint32(len(piece))
-		if _, err := w.Write(s.Seal(out, piece)); err != nil {
-			return err
-		}
-		out = out[:0]
-	}
-	_, err := w.Write(s.Tag(out))
+	_, err := k.FileReader(r, size).(io.WriterTo).WriteTo(w)
 	return err
+}
+
+// FileReader reads an attachment of size bytes from r, for a body that is
+// read and not written. Its errors are those of SealFile. The key is used up.
+func (k SealKey) FileReader(r io.Reader, size uint32) io.Reader {
+	f := &fileReader{src: r, left: size, out: make([]byte, 0, pieceSize+5+box.Overhead)}
+	if size > MaxFile {
+		f.err = fmt.Errorf("%w: %d bytes", ErrFileSize, size)
+		return f
+	}
+	f.stream = k.key.NewStream(k.nonce)
+	k.key.Wipe()
+	f.in = make([]byte, min(pieceSize, size))
+	f.rest = wire.AppendUint32(append(f.out, 1), size+box.Overhead)
+	return f
+}
+
+// fileReader seals a file piece by piece.
+type fileReader struct {
+	src    io.Reader
+	left   uint32 // of the file
+	stream *box.Stream
+	in     []byte
+	out    []byte // room for a piece
+	rest   []byte // sealed, not yet read
+	err    error  // after rest
+}
+
+func (f *fileReader) fill() {
+	if f.err != nil || len(f.rest) > 0 {
+		return
+	}
+	if f.left == 0 {
+		f.rest, f.err = f.stream.Tag(f.out[:0]), io.EOF
+		return
+	}
+	piece := f.in[:min(uint32(len(f.in)), f.left)]
+	if _, err := io.ReadFull(f.src, piece); err != nil {
+		f.err = endsEarly(err)
+		return
+	}
+	f.left -= uint32(len(piece))
+	f.rest = f.stream.Seal(f.out[:0], piece)
+}
+
+// Read gives sealed bytes.
+func (f *fileReader) Read(b []byte) (int, error) {
+	f.fill()
+	n := copy(b, f.rest)
+	if f.rest = f.rest[n:]; n == 0 && len(b) > 0 {
+		return 0, f.err
+	}
+	return n, nil
+}
+
+// WriteTo gives all sealed bytes.
+func (f *fileReader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		f.fill()
+		if len(f.rest) == 0 {
+			if f.err == io.EOF {
+				return n, nil
+			}
+			return n, f.err
+		}
+		m, err := w.Write(f.rest)
+		n += int64(m)
+		if f.rest = f.rest[m:]; err != nil {
+			return n, err
+		}
+	}
 }
 
 // OpenFile reads an attachment of size bytes and writes the file to w: to a

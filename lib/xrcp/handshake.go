@@ -265,8 +265,8 @@ func NewSessionKeys() *SessionKeys {
 
 // Answer is a controller's answer to a host's hello.
 type Answer struct {
-	// Payload is that of the block to send: a hello or, with an error, a refusal
-	// if the host's hello could be opened, else nil.
+	// Payload is that of the block to send: a hello or, beside an error, a
+	// refusal, or nothing if the host's hello could not be opened.
 	Payload []byte
 	Hello   *HostHello
 	Keys    *Keys
@@ -274,15 +274,25 @@ type Answer struct {
 	Pairing *HostPairing
 }
 
-// AnswerHost reads the payload of a host's hello. tls is the fingerprint of the
-// CA that the host showed in TLS. rand is for the KEM. The errors are
-// [ErrHello], [ErrIdentity] and [ErrVersion].
-func AnswerHost(p *HostPairing, s *SessionKeys, tls Fingerprint, payload []byte, rand io.Reader) (Answer, error) {
+// Greeting is a controller that waits for a host's hello.
+type Greeting struct {
+	Pairing *HostPairing
+	Keys    *SessionKeys
+	TLS     Fingerprint // of the CA that the host showed in TLS
+	// Check looks at a hello that is otherwise good; its error is told to the
+	// host. Nil checks nothing.
+	Check func(*HostHello) error
+	Rand  io.Reader // for the KEM
+}
+
+// Answer reads the payload of a host's hello. The errors are [ErrHello],
+// [ErrIdentity], [ErrVersion] and those of Check.
+func (g Greeting) Answer(payload []byte) (Answer, error) {
 	packet, err := ParseHostPacket(payload)
 	if err != nil {
 		return Answer{}, err
 	}
-	dh, err := s.DH.DH(packet.DH)
+	dh, err := g.Keys.DH.DH(packet.DH)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %v", ErrHello, err)
 	}
@@ -298,31 +308,35 @@ func AnswerHost(p *HostPairing, s *SessionKeys, tls Fingerprint, payload []byte,
 	}
 	hello, err := ParseHostHello(text)
 	if err == nil {
-		err = checkHello(p, hello, tls)
+		err = g.check(hello)
 	}
 	if err != nil {
 		refusal, sealErr := Refuse(k, box.NewNonce(), err.Error())
-		return Answer{Payload: refusal, Hello: hello}, errors.Join(err, sealErr)
+		return Answer{Payload: refusal}, errors.Join(err, sealErr)
 	}
-	ct, secret, err := hello.KEM.Encapsulate(rand)
+	ct, secret, err := hello.KEM.Encapsulate(g.Rand)
 	if err != nil {
 		return Answer{}, fmt.Errorf("xrcp: making a hello: %w", err)
 	}
 	defer clear(secret)
-	a := Answer{Hello: hello, Pairing: &HostPairing{CA: p.CA, ID: p.ID, Host: &KnownHost{tls, packet.DH}}}
+	p := g.Pairing
+	a := Answer{Hello: hello, Pairing: &HostPairing{CA: p.CA, ID: p.ID, Host: &KnownHost{g.TLS, packet.DH}}}
 	a.Payload, a.Keys, err = controllerHello(dh, ct, secret)
 	if err == nil {
-		a.Keys.Sign = &Signer{Session: s.Sign, ID: p.ID}
+		a.Keys.Sign = &Signer{Session: g.Keys.Sign, ID: p.ID}
 	}
 	return a, err
 }
 
-func checkHello(p *HostPairing, hello *HostHello, tls Fingerprint) error {
-	if hello.CA != tls || p.Host != nil && p.Host.Fingerprint != tls {
+func (g Greeting) check(hello *HostHello) error {
+	if known := g.Pairing.Host; hello.CA != g.TLS || known != nil && known.Fingerprint != g.TLS {
 		return fmt.Errorf("%w: the host's", ErrIdentity)
 	}
 	if !Versions.Contains(hello.Version) {
 		return fmt.Errorf("%w: the host chose %d", ErrVersion, hello.Version)
+	}
+	if g.Check != nil {
+		return g.Check(hello)
 	}
 	return nil
 }

@@ -314,14 +314,16 @@ func testControllerHello(t *testing.T, c sessionCase) ([]byte, *Keys) {
 	checkBlock(t, payload, c.CtrlPacket.SHA256)
 	id, session := parsePrivate[*key.Ed25519Private](t, c.ID), parsePrivate[*key.Ed25519Private](t, c.Session)
 	keys.Sign = &Signer{Session: session, ID: id}
-	p, s := &HostPairing{ID: id}, &SessionKeys{Sign: session, DH: parsePrivate[*key.X25519Private](t, c.DH)}
-	a, err := AnswerHost(p, s, Fingerprint(c.HostFP), c.HostHello.Packet, randReader{})
+	g := Greeting{
+		Pairing: &HostPairing{ID: id}, TLS: Fingerprint(c.HostFP), Rand: randReader{},
+		Keys: &SessionKeys{Sign: session, DH: parsePrivate[*key.X25519Private](t, c.DH)},
+	}
+	a, err := g.Answer(c.HostHello.Packet)
 	if err != nil || a.Pairing.Host.Fingerprint != Fingerprint(c.HostFP) {
 		t.Error(err)
 	}
-	other := Fingerprint(c.HostFP)
-	other[0] ^= 1
-	if a, err := AnswerHost(p, s, other, c.HostHello.Packet, randReader{}); !errors.Is(err, ErrIdentity) || a.Keys != nil || a.Payload == nil {
+	g.TLS[0] ^= 1
+	if a, err := g.Answer(c.HostHello.Packet); !errors.Is(err, ErrIdentity) || a.Keys != nil || a.Payload == nil {
 		t.Error(err)
 	}
 	return payload, keys
