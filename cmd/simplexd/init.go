@@ -29,17 +29,21 @@ func initCommand(e *env) *ucli.Command {
 			"simplexd --home ~/bot init bot --smp-server smp://FINGERPRINT@relay.example.org",
 			"simplexd init alice --encrypt --key-file ~/.alice-key",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.CantCreate, exit.IOErr, exit.TempFail, exit.NoPerm),
-		Flags: []ucli.Flag{
+		Flags: append(networkFlags(),
 			&ucli.StringSliceFlag{Name: "smp-server", Usage: "`ADDRESS` of a relay for new queues, smp://fingerprint[:password]@host[:port]; may be repeated", EnvVars: []string{"SIMPLEXD_SMP_SERVER"}},
 			&ucli.BoolFlag{Name: "encrypt", Usage: "encrypt the profile's database", EnvVars: []string{"SIMPLEXD_ENCRYPT"}},
 			&ucli.StringFlag{Name: "full-name", Usage: "a longer `NAME` shown beside the first", EnvVars: []string{"SIMPLEXD_FULL_NAME"}},
 			&ucli.StringFlag{Name: "relay-host", Usage: "`HOST` under which contacts reach the embedded relay (default: this machine's LAN address)", EnvVars: []string{"SIMPLEXD_RELAY_HOST"}},
-		},
+		),
 		Action: func(c *ucli.Context) error {
 			if c.NArg() != 1 || c.Args().First() == "" {
 				return exit.Errorf(exit.Usage, "init takes one NAME")
 			}
 			cfg := &home.Config{Name: c.Args().First(), SMPServers: c.StringSlice("smp-server"), Encrypted: c.Bool("encrypt")}
+			var err error
+			if cfg.Network, err = networkOf(c); err != nil {
+				return err
+			}
 			if len(cfg.SMPServers) == 0 {
 				cfg.Relay = &home.Relay{Host: c.String("relay-host")}
 			}

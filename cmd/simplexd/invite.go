@@ -20,11 +20,13 @@ func inviteCommand(e *env) *ucli.Command {
 			"contact, so give it to one person over a channel that you trust.",
 		CustomHelpTemplate: cli.Help([]string{
 			"simplexd invite",
+			"simplexd invite --short",
 			"simplexd invite --qr >/dev/null",
 			"simplexd invite | ssh bob@example.org simplexd connect -",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.NoHost, exit.Unavailable, exit.IOErr,
 			exit.TempFail, exit.Protocol, exit.NoPerm),
 		Flags: []ucli.Flag{
+			&ucli.BoolFlag{Name: "short", Usage: "make a short link: the relay keeps the long one and the profile, encrypted", EnvVars: []string{"SIMPLEXD_SHORT"}},
 			&ucli.BoolFlag{Name: "qr", Usage: "draw the link as a QR code on standard error", EnvVars: []string{"SIMPLEXD_QR"}},
 		},
 		Action: func(c *ucli.Context) error {
@@ -36,8 +38,14 @@ func inviteCommand(e *env) *ucli.Command {
 				if err := s.Call(ctx, "invite", nil, &r); err != nil {
 					return err
 				}
+				link := r.Link
+				if c.Bool("short") {
+					if link = r.ShortLink; link == "" {
+						return exit.Errorf(exit.Protocol, "the relay is too old for short links")
+					}
+				}
 				if c.Bool("qr") {
-					qrterminal.GenerateWithConfig(r.Link, qrterminal.Config{
+					qrterminal.GenerateWithConfig(link, qrterminal.Config{
 						Level: qrterminal.L, Writer: e.stderr, QuietZone: 2, HalfBlocks: true,
 						BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
 						BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
@@ -46,7 +54,7 @@ func inviteCommand(e *env) *ucli.Command {
 				if !s.daemon {
 					e.note("no daemon runs: the contact is connected when simplexd serve, or a command, is running")
 				}
-				return e.result(r, "%s", r.Link)
+				return e.result(r, "%s", link)
 			})
 		},
 	}

@@ -27,17 +27,21 @@ func serveCommand(e *env) *ucli.Command {
 			"systemd-run --user --unit simplexd -p Type=notify simplexd serve",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.Software, exit.OSErr, exit.IOErr,
 			exit.TempFail, exit.NoPerm, exit.Config),
-		Flags: wsFlags(),
+		Flags: append(wsFlags(), networkFlags()...),
 		Action: func(c *ucli.Context) error {
 			if c.NArg() != 0 {
 				return exit.Errorf(exit.Usage, "serve takes no arguments")
 			}
-			return classify(e, e.serve(c.Context, wsSettingsOf(c)))
+			network, err := networkOf(c)
+			if err != nil {
+				return err
+			}
+			return classify(e, e.serve(c.Context, wsSettingsOf(c), network))
 		},
 	}
 }
 
-func (e *env) serve(ctx context.Context, ws wsSettings) (err error) {
+func (e *env) serve(ctx context.Context, ws wsSettings, network home.Network) (err error) {
 	if _, err := e.home.ReadConfig(); err != nil {
 		return err
 	}
@@ -57,7 +61,9 @@ func (e *env) serve(ctx context.Context, ws wsSettings) (err error) {
 			WithHint("a home has one daemon; --home names another profile")
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	p, err := profile.Open(ctx, e.options())
+	o := e.options()
+	o.Network = network
+	p, err := profile.Open(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	// Encrypted says that the database is encrypted and keeps what is missing
 	// here: Name and SMPServers. What stands here goes before it.
 	Encrypted bool `toml:"encrypted,omitempty"`
+	// Network says how relays are reached.
+	Network Network `toml:"network,omitempty"`
 	// Relay is the embedded relay; nil: there is none.
 	Relay *Relay `toml:"embedded_relay,omitempty"`
 }

@@ -30,6 +30,8 @@ type Options struct {
 	Log *slog.Logger
 	// Config is nil to read the home's.
 	Config *home.Config
+	// Network goes before the settings' one.
+	Network home.Network
 	// Key gets the secret of an encrypted profile, which is wiped after use.
 	// Nil: there is none.
 	Key func(context.Context) (*store.Secret, error)
@@ -86,8 +88,13 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 		}
 		servers = append(servers, p.relay.address)
 	}
+	network, err := o.Network.Or(cfg.Network).Agent()
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
 	p.watch, p.conns = newWatch(), agentdb.New(p.db)
 	p.agent, err = agent.New(agent.Config{
+		Network: network,
 		Store:   p.conns,
 		Dial:    agent.DialSMP(smpclient.Options{Log: p.log}),
 		Servers: servers,
