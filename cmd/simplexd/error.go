@@ -24,6 +24,7 @@ var codes = map[api.ErrorCode]int{
 	api.CodeTimeout:     exit.TempFail,
 	api.CodeProtocol:    exit.Protocol,
 	api.CodeRefused:     exit.NoPerm,
+	api.CodeIO:          exit.IOErr,
 	api.CodeInternal:    exit.Software,
 }
 
@@ -32,6 +33,7 @@ var hints = map[int]string{
 	exit.NoUser:      "simplexd contacts lists the contacts",
 	exit.NoHost:      "check the relay's name and this machine's DNS",
 	exit.Unavailable: "check that the relay runs and that this machine reaches it",
+	exit.IOErr:       "make room on the disk, or mend it; nothing that was accepted is lost",
 	exit.NoPerm:      "the relay's address names another key than the relay has, or its password is wrong: compare them with what the relay's operator gives out",
 }
 

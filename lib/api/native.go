@@ -27,7 +27,8 @@ const (
 	CodeTimeout     ErrorCode = "timeout"     // queued, or waiting, not confirmed in time
 	CodeProtocol    ErrorCode = "protocol"    // no common version, handshake failed
 	CodeRefused     ErrorCode = "refused"     // fingerprint or authorization refused
-	CodeInternal    ErrorCode = "internal"    // a fault of this program or its disk
+	CodeIO          ErrorCode = "io"          // the disk is full, not writable or broken
+	CodeInternal    ErrorCode = "internal"    // a fault of this program
 	CodeLineTooLong ErrorCode = "lineTooLong" // the line is over the limit and was skipped
 )
 

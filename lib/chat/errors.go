@@ -98,12 +98,20 @@ func callError(err error) *api.Error {
 		code = api.CodeNotFound
 	case errors.Is(err, agent.ErrNoServers):
 		code = api.CodeUsage
+	case diskFault(err):
+		code = api.CodeIO
 	case errors.As(err, &ae):
 		code = agentCode(ae.Code)
 	case errors.As(err, &ce):
 		code = chatCode(ce)
 	}
 	return &api.Error{Type: "error", Code: code, Message: err.Error()}
+}
+
+// diskFault tells errors of the store that are the disk's.
+func diskFault(err error) bool {
+	var disk interface{ Disk() bool }
+	return errors.As(err, &disk) && disk.Disk()
 }
 
 func agentCode(c agent.ErrorCode) api.ErrorCode {

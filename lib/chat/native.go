@@ -105,7 +105,10 @@ func callInvite(ctx context.Context, c *Core, _ none) (any, error) {
 }
 
 func callConnect(ctx context.Context, c *Core, p api.ConnectParams) (any, error) {
-	cn, _, err := c.join(ctx, 0, p.Link)
+	cn, err := c.underway(ctx, p.Link)
+	if errors.Is(err, ErrNotFound) {
+		cn, _, err = c.join(ctx, 0, p.Link)
+	}
 	if err != nil {
 		return nil, err
 	}

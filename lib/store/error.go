@@ -60,6 +60,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("store: %s: %v", e.Path, e.Err)
 }
 
+// Disk tells whether the disk is to blame: it is full, not writable, or gives
+// errors.
+func (e *Error) Disk() bool {
+	var se sqlite3.Error
+	return e.Kind == ErrFull || e.Kind == ErrReadOnly || errors.Is(e.Err, syscall.EIO) ||
+		errors.As(e.Err, &se) && se.Code == sqlite3.ErrIoErr
+}
+
 // Unwrap gives kind and cause.
 func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
