@@ -77,7 +77,7 @@ func openQueueMemory(ctx context.Context, o *options) (*sides, error) {
 			after, err := settle(ctx, relay.Pid(), 2*time.Second)
 			return max(0, after-before) / float64(added), err
 		},
-		more: func() map[string]float64 { return map[string]float64{"queues": float64(added)} },
+		more:  func() map[string]float64 { return map[string]float64{"queues": float64(added)} },
 		close: func() error { return relay.Stop(10 * time.Second) },
 	}, nil
 }

@@ -63,8 +63,8 @@ func (g *group) queue(b *pgx.Batch, ops []op) {
 }
 
 func (g *group) touch(n queuestore.Num) {
-	if n != 0 {
-		g.touched[n] = g.touched[n] // if absent, without a message
+	if _, ok := g.touched[n]; n != 0 && !ok {
+		g.touched[n] = 0 // without a message
 	}
 }
 

@@ -68,8 +68,7 @@ type DB struct {
 	changed func(context.Context, []queuestore.Change) error
 
 	// Owned by the update that leads.
-	w        *pgx.Conn // nil: to be made
-	num, seq int64     // the last used, as the group's beginning has read them
+	w *pgx.Conn // nil: to be made
 	// cursor is the last change that this relay knows of, or has made.
 	cursor atomic.Int64
 
