@@ -9,11 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/cmd/internal/stdfd"
 	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/home"
 	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/secret"
 	"github.com/simplexkit/simplexkit/lib/exit"
@@ -22,10 +24,18 @@ import (
 func main() {
 	ctx, cancel := cli.SignalContext()
 	e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	if stdfd.Closed(1) {
+		e.stdout = closedOutput{}
+	}
 	code := cli.Run(ctx, newApp(e), os.Args, func() bool { return e.json })
 	cancel()
 	os.Exit(code)
 }
+
+// closedOutput takes nothing: what cannot be printed is not marked as read.
+type closedOutput struct{}
+
+func (closedOutput) Write([]byte) (int, error) { return 0, syscall.EBADF }
 
 // env is what all commands share: the streams, and the program's flags.
 type env struct {

@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package stdfd
+
+// Closed is not known without cgo.
+func Closed(int) bool { return false }
