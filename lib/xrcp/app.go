@@ -124,34 +124,41 @@ func compareVersions(a, b []int) int {
 // Zstd is the codec of programs that both have said "compression".
 type Zstd struct {
 	enc *zstd.Encoder
+	dec *zstd.Decoder
 }
 
-// NewZstd makes the codec, safe for concurrent use.
+// NewZstd makes the codec, safe for concurrent use, for bodies of at most
+// [DefaultMaxBody] bytes.
 func NewZstd() *Zstd {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+	// One segment: the frame carries the size of its content.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithSingleSegment(true), zstd.WithZeroFrames(true))
 	if err != nil {
 		panic("xrcp: " + err.Error()) // unreachable: the options are right
 	}
-	return &Zstd{enc}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(DefaultMaxBody))
+	if err != nil {
+		panic("xrcp: " + err.Error()) // unreachable: the options are right
+	}
+	return &Zstd{enc, dec}
 }
 
-// Pack appends a frame that carries its content's size.
+// Pack appends a frame.
 func (z *Zstd) Pack(dst, src []byte) []byte { return z.enc.EncodeAll(src, dst) }
 
-// Unpack appends a frame's content. A frame that says nothing of its size, or
-// a size over the limit, is refused.
+// Unpack appends the content of one frame. A frame that says nothing of its
+// content's size, or a size over the limit, is refused.
 func (z *Zstd) Unpack(dst, src []byte, limit int) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(src); err != nil {
 		return nil, err
 	}
-	if !h.HasFCS || h.FrameContentSize > uint64(limit) {
+	if h.Skippable || !h.HasFCS || h.FrameContentSize > uint64(limit) {
 		return nil, fmt.Errorf("%w: unpacked", ErrBodySize)
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(max(h.FrameContentSize, 1<<20)))
-	if err != nil {
-		return nil, err
+	out, err := z.dec.DecodeAll(src, dst)
+	if err == nil && uint64(len(out)-len(dst)) != h.FrameContentSize {
+		err = fmt.Errorf("%w: more than one frame", ErrBody)
 	}
-	defer dec.Close()
-	return dec.DecodeAll(src, dst)
+	return out, err
 }
