@@ -79,7 +79,7 @@ func newApp(e *env) *ucli.App {
 	}
 	app.Commands = []*ucli.Command{
 		initCommand(e), encryptCommand(e), decryptCommand(e), passwdCommand(e), serveCommand(e), inviteCommand(e), connectCommand(e), contactsCommand(e),
-		sendCommand(e), recvCommand(e), apiCommand(e), infoCommand(e), versionCommand(e), completionCommand(e),
+		sendCommand(e), recvCommand(e), apiCommand(e), infoCommand(e), waitCommand(e), unitCommand(e), versionCommand(e), completionCommand(e),
 	}
 	return app
 }
