@@ -150,6 +150,7 @@ type turn struct {
 	snd     []*SndQueue
 	writes  []func(Tx) error
 	ratchet *ratchet.State // the last one that the turn made, nil before
+	spent   []ratchetState // all that the turn had, to be overwritten at its end
 	after   []func()       // after the commit, without the lock
 }
 
@@ -161,6 +162,7 @@ func (a *Agent) change(ctx context.Context, id ConnID, fn func(*turn) error) err
 		return err
 	}
 	t := &turn{a: a, ctx: ctx}
+	defer t.forget()
 	err = func() error {
 		defer unlock()
 		if err := t.load(id); err != nil {

@@ -12,7 +12,7 @@ import (
 func (t *turn) decrypt(b []byte) (before *ratchet.State, d ratchet.Decrypted, refused, err error) {
 	err = t.a.cfg.Store.View(t.ctx, func(tx Tx) (err error) {
 		if before = t.ratchet; before == nil {
-			if before, err = loadRatchet(tx, t.ID); err != nil {
+			if before, err = t.loadRatchet(tx); err != nil {
 				return err
 			}
 		}
@@ -96,19 +96,36 @@ func (s *skippedKeys) MessageKey(chain ratchet.HeaderKey, n uint32) (ratchet.Mes
 	return k, err == nil, err
 }
 
-func loadRatchet(tx Tx, id ConnID) (*ratchet.State, error) {
-	b, err := tx.Ratchet(id)
+func (t *turn) loadRatchet(tx Tx) (*ratchet.State, error) {
+	b, err := tx.Ratchet(t.ID)
 	if err != nil {
 		return nil, err
 	}
 	st := new(ratchet.State)
+	t.spent = append(t.spent, ratchetState{st, b})
 	return st, st.UnmarshalBinary(b)
+}
+
+// ratchetState is a state and what it is in the store.
+type ratchetState struct {
+	state *ratchet.State
+	bytes []byte
+}
+
+// forget overwrites the keys that the turn had: the next one loads them again,
+// and those that were used up are to be nowhere.
+func (t *turn) forget() {
+	for _, s := range t.spent {
+		s.state.Forget(nil)
+		clear(s.bytes)
+	}
 }
 
 // saveRatchet writes the next state with the turn.
 func (t *turn) saveRatchet(st *ratchet.State) {
 	t.ratchet = st
 	b, err := st.AppendBinary(nil) // now: keys that it shares with others may be wiped
+	t.spent = append(t.spent, ratchetState{st, b})
 	t.write(func(tx Tx) error {
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/agent/agenttest"
@@ -28,6 +29,8 @@ type proxy struct {
 
 	mu    sync.Mutex // guards what follows
 	limit int64      // bytes of the next connection; 0 is no limit
+	late  time.Duration
+	froze map[net.Conn]bool // pass nothing on
 	conns map[net.Conn]bool
 	wg    sync.WaitGroup
 }
@@ -38,7 +41,7 @@ func startProxy(t *testing.T, relay *smptest.Relay) (*proxy, smp.ServerAddr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{l: l, to: net.JoinHostPort(relay.Addr.Hosts[0], relay.Addr.Port), conns: map[net.Conn]bool{}}
+	p := &proxy{l: l, to: net.JoinHostPort(relay.Addr.Hosts[0], relay.Addr.Port), conns: map[net.Conn]bool{}, froze: map[net.Conn]bool{}}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -54,6 +57,33 @@ func (p *proxy) setLimit(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = n
+}
+
+// setLatency delays what passes.
+func (p *proxy) setLatency(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = d
+}
+
+// freeze lets nothing pass on the connections that there are, and ends none.
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		p.froze[c] = true
+	}
+}
+
+// hold delays what came from a connection; ok is false if it is not to pass.
+func (p *proxy) hold(c net.Conn) (ok bool) {
+	p.mu.Lock()
+	late, frozen := p.late, p.froze[c]
+	p.mu.Unlock()
+	if late > 0 && !frozen {
+		<-time.After(late)
+	}
+	return !frozen
 }
 
 // cut ends all connections.
@@ -95,12 +125,25 @@ func (p *proxy) pass(from, to net.Conn, limit int64) {
 		defer p.mu.Unlock()
 		delete(p.conns, from)
 		delete(p.conns, to)
+		delete(p.froze, from)
+		delete(p.froze, to)
 	}()
-	if limit == 0 {
-		_, _ = io.Copy(to, from)
-		return
+	var in io.Reader = from
+	if limit > 0 {
+		in = io.LimitReader(from, limit)
 	}
-	_, _ = io.CopyN(to, from, limit)
+	b := make([]byte, 32<<10)
+	for {
+		n, err := in.Read(b)
+		if n > 0 && p.hold(from) {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 // Every session with the relay is cut after a few blocks, in the middle of

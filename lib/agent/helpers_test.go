@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
@@ -17,3 +18,6 @@ func withQueueKey(t *testing.T, s string, k key.X25519Public) string {
 	r.Queues[0].DHKey = k
 	return r.String()
 }
+
+// long tells whether tests may take minutes.
+func long() bool { return os.Getenv("SIMPLEXKIT_LONG") != "" }

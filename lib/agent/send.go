@@ -57,7 +57,7 @@ func (t *turn) sendConfirmation(kind MessageKind, q *SndQueue, p envelope.Plain,
 func (t *turn) encrypt(plain []byte, size int, pq ratchet.PQSwitch) ([]byte, error) {
 	if t.ratchet == nil {
 		err := t.a.cfg.Store.View(t.ctx, func(tx Tx) (err error) {
-			t.ratchet, err = loadRatchet(tx, t.ID)
+			t.ratchet, err = t.loadRatchet(tx)
 			return err
 		})
 		if err != nil {

@@ -163,6 +163,28 @@ func Wait[E agent.Event](t testing.TB, c *Client, conn agent.ConnID, n int) (out
 	return out
 }
 
+// WaitLong waits until the connection has n events of type E, for longer than
+// others do.
+func WaitLong[E agent.Event](t testing.TB, c *Client, conn agent.ConnID, n int, d time.Duration) {
+	t.Helper()
+	late := time.NewTimer(d)
+	defer late.Stop()
+	for {
+		c.mu.Lock()
+		change := c.change
+		c.mu.Unlock()
+		have := len(All[E](c, conn))
+		if have >= n {
+			return
+		}
+		select {
+		case <-change:
+		case <-late.C:
+			t.Fatalf("agenttest: %d of %d events in %v", have, n, d)
+		}
+	}
+}
+
 // Config is what a [Party] is made of.
 type Config struct {
 	// Open opens the party's store, the same one every time, and gives the
@@ -194,6 +216,17 @@ func Start(t testing.TB, cfg Config) *Party {
 
 // AddServer adds a relay to the configuration of the next start.
 func (p *Party) AddServer(s string) { p.cfg.Servers = append(p.cfg.Servers, s) }
+
+// Configure changes the agent's configuration from the next start on.
+func (p *Party) Configure(fn func(*agent.Config)) {
+	before := p.cfg.Agent
+	p.cfg.Agent = func(c *agent.Config) {
+		if before != nil {
+			before(c)
+		}
+		fn(c)
+	}
+}
 
 // Stop ends the agent and closes its store. It may be called again.
 func (p *Party) Stop() {
