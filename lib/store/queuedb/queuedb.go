@@ -73,44 +73,6 @@ func (s *DB) Update(ctx context.Context, fn func(queuestore.Tx) error) error {
 
 const selectQueue = `SELECT num, ` + queuerow.Columns + ` FROM queues WHERE `
 
-// selectEntry also counts the messages, from the index, and looks for the
-// marker in the last one.
-const selectEntry = `SELECT num, ` + queuerow.Columns + `,
-	(SELECT count(*) FROM messages WHERE queue = queues.num),
-	coalesce((SELECT quota FROM messages WHERE queue = queues.num ORDER BY seq DESC LIMIT 1), 0)
-	FROM queues WHERE `
-
-var lookups = [...]string{
-	queuestore.ByRecipient: selectEntry + `recipient_id = ?`,
-	queuestore.BySender:    selectEntry + `sender_id = ?`,
-	queuestore.ByNotifier:  selectEntry + `notifier_id = ?`,
-	queuestore.ByLink:      selectEntry + `link_id = ?`,
-}
-
-// Lookup implements [queuestore.Reader].
-func (s *DB) Lookup(ctx context.Context, refs ...queuestore.Ref) ([]*queuestore.Entry, error) {
-	out := make([]*queuestore.Entry, len(refs))
-	err := s.db.View(ctx, func(tx *sql.Tx) error {
-		for i, r := range refs {
-			e := new(queuestore.Entry)
-			var err error
-			e.Queue, err = queuerow.ScanQueue(tx.QueryRow(lookups[r.Kind], []byte(r.ID)), &e.Size, &e.Full)
-			if errors.Is(err, sql.ErrNoRows) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			out[i] = e
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("queuedb: find queues: %w", err)
-	}
-	return out, nil
-}
-
 // Next implements [queuestore.Reader].
 func (s *DB) Next(ctx context.Context, n queuestore.Num, after queuestore.Seq) (*queuestore.Message, error) {
 	m := new(queuestore.Message)
