@@ -39,6 +39,14 @@
 // ([Agent.Switch]: QADD, QKEY, QUSE, QTEST) and begin a new ratchet
 // ([Agent.SyncRatchet]).
 //
+// # Short links
+//
+// A short link leads to data on the relay that is sealed with the link's key:
+// the connection request, which the key fixes, and what its owners may change
+// ([Agent.SetLink]). A one-time link is opened with a key of ours, which the
+// relay takes for the sender's and will not change, so that key is on disk
+// before the relay is asked, and stays the same until the connection is there.
+//
 // # What is on disk when
 //
 // Every change of a connection is made under its lock and in one transaction:
@@ -52,7 +60,7 @@
 //
 // # Goroutines
 //
-// [Agent.Run] starts one for each relay in use, and one at a time for each
+// [Agent.Run] starts one for each session with a relay, and one at a time for each
 // connection's received messages, events and commands and for each queue to
 // send to, only while there is something to do; it waits for all of them.
 //
