@@ -71,7 +71,7 @@ func TestWrongCode(t *testing.T) {
 		t.Error(err)
 	}
 	// The next host is heard.
-	_ = <-c.codes
+	<-c.codes
 	call(t, pair(t, c, &d, newProfile(t), nil), "next")
 }
 

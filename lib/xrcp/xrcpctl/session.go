@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
@@ -29,11 +27,16 @@ var (
 // asks.
 const PollWait = 10 * time.Second
 
+// maxCommands is how many commands may be under way; hosts may allow as few as
+// 64 streams.
+const maxCommands = 48
+
 // Session is a controller with its host. Safe for concurrent use.
 type Session struct {
 	c      *Controller
 	conn   *transport.Conn
-	http   *http2.ClientConn
+	http   *http.ClientConn
+	slots  chan struct{} // one for each command under way
 	bodies *xrcp.Bodies
 	answer xrcp.Answer
 	lost   *watched
@@ -45,13 +48,25 @@ func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Sessi
 		codec = c.cfg.Codec(answer.Hello.App)
 	}
 	s := &Session{c: c, conn: conn, answer: answer, lost: &watched{Conn: conn.Stream(), done: make(chan struct{})}}
+	s.slots = make(chan struct{}, maxCommands)
 	s.bodies = xrcp.NewBodies(answer.Keys, conn.SessionID(), codec, c.cfg.MaxBody)
-	t := &http2.Transport{AllowHTTP: true, DisableCompression: true}
-	var err error
-	if s.http, err = t.NewClientConn(s.lost); err != nil {
+	if err := s.attach(); err != nil {
 		return nil, fmt.Errorf("xrcpctl: HTTP/2: %w", err)
 	}
 	return s, nil
+}
+
+// attach makes this end the client of HTTP/2, with prior knowledge, on the
+// connection that it has accepted.
+func (s *Session) attach() (err error) {
+	t := &http.Transport{
+		DisableCompression: true,
+		Protocols:          new(http.Protocols),
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return s.lost, nil },
+	}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	s.http, err = t.NewClientConn(context.Background(), "http", "xrcp:80")
+	return err
 }
 
 // watched tells when a connection has ended; HTTP/2 always reads from it.
@@ -99,6 +114,9 @@ type Reply struct {
 	key  xrcp.SealKey
 	body io.ReadCloser
 	sent <-chan struct{}
+
+	slots chan struct{}
+	once  sync.Once // gives the slot back
 }
 
 // WriteFile writes the file that the response brings to w: to a temporary one,
@@ -113,6 +131,12 @@ func (r *Reply) WriteFile(w io.Writer) error {
 
 // Close gives up what has not been read.
 func (r *Reply) Close() error {
+	err := r.finish()
+	r.once.Do(func() { <-r.slots })
+	return err
+}
+
+func (r *Reply) finish() error {
 	err := r.body.Close()
 	<-r.sent
 	return err
@@ -126,6 +150,19 @@ func (s *Session) Do(ctx context.Context, cmd xrcp.Command, file io.Reader) (*Re
 	if err != nil {
 		return nil, err
 	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	r, err := s.do(ctx, cmd, msg, file)
+	if r == nil {
+		<-s.slots
+	}
+	return r, err
+}
+
+func (s *Session) do(ctx context.Context, cmd xrcp.Command, msg []byte, file io.Reader) (*Reply, error) {
 	sealed, k, err := s.bodies.Seal(msg)
 	if err != nil {
 		return nil, err
@@ -146,9 +183,9 @@ func (s *Session) Do(ctx context.Context, cmd xrcp.Command, file io.Reader) (*Re
 		_ = body.Close() // nobody else does where nothing was sent
 		return nil, s.failure(ctx, err)
 	}
-	reply := &Reply{body: resp.Body, sent: body.done}
+	reply := &Reply{body: resp.Body, sent: body.done, slots: s.slots}
 	if err := s.read(resp, reply); err != nil {
-		_ = reply.Close()
+		_ = reply.finish()
 		return nil, s.failure(ctx, err)
 	}
 	return reply, nil

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/net/http2"
 
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -236,7 +235,12 @@ func TestNotHTTP(t *testing.T) {
 // the session goes on.
 func TestBadCommands(t *testing.T) {
 	served(t, func(conn *transport.Conn, k *xrcp.Keys) {
-		http2Conn, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(conn.Stream())
+		transport := &http.Transport{
+			Protocols:   new(http.Protocols),
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return conn.Stream(), nil },
+		}
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		http2Conn, err := transport.NewClientConn(t.Context(), "http", "x:80")
 		if err != nil {
 			t.Error(err)
 			return

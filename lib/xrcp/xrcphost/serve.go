@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
@@ -97,16 +95,14 @@ func (s *Session) Serve(ctx context.Context, h Handler, log *slog.Logger) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
-	server := &http2.Server{MaxConcurrentStreams: maxStreams}
-	server.ServeConn(s.conn.Stream(), &http2.ServeConnOpts{
-		Context:    ctx,
-		BaseConfig: &http.Server{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.wg.Add(1)
-			defer s.wg.Done()
-			s.serve(w, r, h, log)
-		}),
-	})
+	server := s.server(ctx, h, log)
+	once := &listener{conn: s.conn.Stream(), closed: make(chan struct{})}
+	server.ConnState = func(_ net.Conn, st http.ConnState) {
+		if st == http.StateClosed {
+			_ = once.Close()
+		}
+	}
+	_ = server.Serve(once) // it ends with the connection, whatever it says
 	ended := ctx.Err()
 	cancel()
 	stop()
@@ -116,6 +112,51 @@ func (s *Session) Serve(ctx context.Context, h Handler, log *slog.Logger) error 
 	s.c.move(xrcp.Failed)
 	return ended
 }
+
+// server is HTTP/2 with prior knowledge.
+func (s *Session) server(ctx context.Context, h Handler, log *slog.Logger) *http.Server {
+	server := &http.Server{
+		Protocols:   new(http.Protocols),
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.wg.Add(1)
+			defer s.wg.Done()
+			s.serve(w, r, h, log)
+		}),
+		ReadHeaderTimeout: stallTimeout,
+	}
+	server.Protocols.SetUnencryptedHTTP2(true)
+	return server
+}
+
+// listener gives one connection, and is closed with it.
+type listener struct {
+	conn   net.Conn
+	given  bool // owned by the caller of Accept
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Accept gives the connection or waits for Close.
+func (l *listener) Accept() (net.Conn, error) {
+	if !l.given {
+		l.given = true
+		return l.conn, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+// Close ends Accept.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr is the connection's.
+func (l *listener) Addr() net.Addr { return l.conn.LocalAddr() }
 
 // stream is one command.
 type stream struct {
