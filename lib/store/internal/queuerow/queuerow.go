@@ -3,6 +3,7 @@
 package queuerow
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -20,34 +21,73 @@ const Columns = `recipient_id, sender_id, recipient_keys, secret, sender_key, mo
 // Scanner is a row of a result.
 type Scanner interface{ Scan(dest ...any) error }
 
-// ScanQueue reads num, [Columns] and what else the row has.
-func ScanQueue(row Scanner, more ...any) (*queuestore.Queue, error) {
-	q := new(queuestore.Queue)
-	var recipientID, senderID, recipientKeys, secret, senderKey, blocking, linkID, ntfID, ntfKey, ntfSecret, ntfService, service []byte
-	var mode string
-	err := row.Scan(append([]any{&q.Num, &recipientID, &senderID, &recipientKeys, &secret, &senderKey, &mode, &q.Status, &blocking,
-		&linkID, &ntfID, &ntfKey, &ntfSecret, &ntfService, &service}, more...)...)
-	if err != nil {
-		return nil, err
+// columns is where [Columns] are read to. A database/sql row may lend its
+// memory, as sql.RawBytes, until the next.
+type columns[B ~[]byte] struct {
+	num                                                        queuestore.Num
+	status                                                     queuestore.Status
+	recipientID, senderID, recipientKeys, secret, senderKey    B
+	mode, blocking, linkID, ntfID, ntfKey, ntfSecret, ntfSvcID B
+	serviceID                                                  B
+}
+
+func (c *columns[B]) dest() []any {
+	return []any{&c.num, &c.recipientID, &c.senderID, &c.recipientKeys, &c.secret, &c.senderKey, &c.mode, &c.status, &c.blocking,
+		&c.linkID, &c.ntfID, &c.ntfKey, &c.ntfSecret, &c.ntfSvcID, &c.serviceID}
+}
+
+func (c *columns[B]) queue() (*queuestore.Queue, error) {
+	q := &queuestore.Queue{
+		Num: c.num, RecipientID: smp.RecipientID(c.recipientID), SenderID: smp.SenderID(c.senderID), Status: c.status,
+		LinkID: smp.LinkID(c.linkID), ServiceID: smp.ServiceID(c.serviceID),
 	}
-	q.RecipientID, q.SenderID = smp.RecipientID(recipientID), smp.SenderID(senderID)
-	q.LinkID, q.ServiceID = smp.LinkID(linkID), smp.ServiceID(service)
-	copy(q.Secret[:], secret)
-	if mode != "" {
-		q.Mode = smp.QueueMode(mode[0])
+	copy(q.Secret[:], c.secret)
+	if len(c.mode) > 0 {
+		q.Mode = smp.QueueMode(c.mode[0])
 	}
 	p := parser{}
-	q.RecipientKeys = p.keys(recipientKeys)
-	q.SenderKey = p.key(senderKey)
-	q.Blocking = p.blocking(blocking)
-	if ntfID != nil {
-		q.Notifier = &queuestore.Notifier{ID: smp.NotifierID(ntfID), Key: p.key(ntfKey), ServiceID: smp.ServiceID(ntfService)}
-		copy(q.Notifier.Secret[:], ntfSecret)
+	q.RecipientKeys = p.keys(c.recipientKeys)
+	q.SenderKey = p.key(c.senderKey)
+	q.Blocking = p.blocking(c.blocking)
+	if c.ntfID != nil {
+		q.Notifier = &queuestore.Notifier{ID: smp.NotifierID(c.ntfID), Key: p.key(c.ntfKey), ServiceID: smp.ServiceID(c.ntfSvcID)}
+		copy(q.Notifier.Secret[:], c.ntfSecret)
 	}
 	if p.err != nil {
 		return nil, fmt.Errorf("queue %d: %w", q.Num, p.err)
 	}
 	return q, nil
+}
+
+// ScanQueue reads num, [Columns] and what else the row has.
+func ScanQueue(row Scanner, more ...any) (*queuestore.Queue, error) {
+	var c columns[[]byte]
+	if err := row.Scan(append(c.dest(), more...)...); err != nil {
+		return nil, err
+	}
+	return c.queue()
+}
+
+// Reader is [ScanQueue] for many rows of one result of database/sql.
+type Reader struct {
+	rows *sql.Rows
+	c    columns[sql.RawBytes]
+	dest []any
+}
+
+// NewReader reads rows; what else they have goes to more.
+func NewReader(rows *sql.Rows, more ...any) *Reader {
+	r := &Reader{rows: rows}
+	r.dest = append(r.c.dest(), more...)
+	return r
+}
+
+// Queue reads the current row.
+func (r *Reader) Queue() (*queuestore.Queue, error) {
+	if err := r.rows.Scan(r.dest...); err != nil {
+		return nil, err
+	}
+	return r.c.queue()
 }
 
 // Args are the values of [Columns].
