@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
@@ -32,7 +33,8 @@ type Conn struct {
 	state     State
 	blockSize int
 
-	first      [1]byte // owned by the reader
+	first      [1]byte       // owned by the reader
+	begun      *atomic.Int64 // Unix nanoseconds of the first byte after the last block; 0: none
 	send, recv *box.Chain
 
 	closing sync.Once
@@ -45,7 +47,7 @@ func NewConn(c net.Conn, st State, blockSize int) *Conn {
 	if blockSize == 0 {
 		blockSize = DefaultBlockSize
 	}
-	return &Conn{net: c, raw: c, state: st, blockSize: blockSize}
+	return &Conn{net: c, raw: c, state: st, blockSize: blockSize, begun: new(atomic.Int64)}
 }
 
 // State is what the handshake established. The caller must not change it.
@@ -84,6 +86,17 @@ func (c *Conn) MaxPayload() int {
 //
 // smp: Transport handshake
 func (c *Conn) SetChains(send, recv *box.Chain) { c.send, c.recv = send, recv }
+
+// PartSince is when the first byte arrived of a block, or of the TLS record
+// that it begins in, which is not complete; zero if there is none. The owner
+// decides how long a peer may take.
+func (c *Conn) PartSince() time.Time {
+	at := c.begun.Load()
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, at)
+}
 
 // SetDeadline bounds reads and writes; the zero time means no bound. After a
 // write has timed out the connection is of no use.
@@ -147,6 +160,7 @@ func (c *Conn) ReadBlock() (Block, error) {
 	if _, err := io.ReadFull(c.net, c.first[:]); err != nil {
 		return Block{}, err
 	}
+	mark(c.begun)
 	buf, pool := c.buffer()
 	b := Block{buf: buf, pool: pool}
 	(*buf)[0] = c.first[0]
@@ -157,11 +171,19 @@ func (c *Conn) ReadBlock() (Block, error) {
 		}
 		return Block{}, err
 	}
+	c.begun.Store(0)
 	if err := c.open(&b); err != nil {
 		b.Release()
 		return Block{}, err
 	}
 	return b, nil
+}
+
+// mark notes the time unless that was done.
+func mark(begun *atomic.Int64) {
+	if begun.Load() == 0 {
+		begun.Store(time.Now().UnixNano())
+	}
 }
 
 func (c *Conn) open(b *Block) (err error) {

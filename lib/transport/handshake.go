@@ -136,7 +136,8 @@ func handshake(ctx context.Context, w *wireConn, t *tls.Conn, log *keyLog, block
 		return nil, err
 	}
 	c := NewConn(t, st, blockSize)
-	c.raw, c.wire = w.Conn, w
+	w.begun.Store(0)
+	c.raw, c.wire, c.begun = w.Conn, w, &w.begun
 	return c, nil
 }
 

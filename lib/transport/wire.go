@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // maxRecording bounds what a handshake may record: a flight with a chain of
@@ -30,6 +31,8 @@ type wireConn struct {
 	record    int
 	recording []byte
 
+	begun atomic.Int64 // the Conn's
+
 	mu     sync.Mutex
 	corked *[]byte // gathered records; nil when not corked
 }
@@ -39,6 +42,9 @@ var corkPool = sync.Pool{New: func() any { b := make([]byte, 0, 4*DefaultBlockSi
 // Read reads from the socket.
 func (w *wireConn) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
+	if n > 0 {
+		mark(&w.begun)
+	}
 	if w.record == recordReads {
 		if len(w.recording)+n > maxRecording {
 			return 0, fmt.Errorf("%w: too long", ErrHandshake)

@@ -37,6 +37,9 @@ type Config struct {
 	IdleTTL time.Duration
 	// HandshakeTimeout bounds TLS and hello; 0 is 20 s.
 	HandshakeTimeout time.Duration
+	// BlockTimeout is how long a peer may take to send a block, from its first
+	// byte; 0 is 60 s.
+	BlockTimeout time.Duration
 	// WriteTimeout is how long a peer may take to read a block; 0 is 60 s.
 	WriteTimeout time.Duration
 	// GraceTimeout is how long Serve finishes what is under way after its
@@ -89,6 +92,7 @@ func (c Config) withDefaults() Config {
 	c.ExpiryInterval = orElse(c.ExpiryInterval, 15*time.Minute)
 	c.IdleTTL = orElse(c.IdleTTL, 12*time.Hour)
 	c.HandshakeTimeout = orElse(c.HandshakeTimeout, 20*time.Second)
+	c.BlockTimeout = orElse(c.BlockTimeout, time.Minute)
 	c.WriteTimeout = orElse(c.WriteTimeout, time.Minute)
 	c.GraceTimeout = orElse(c.GraceTimeout, 5*time.Second)
 	c.FlushInterval = orElse(c.FlushInterval, 100*time.Millisecond)

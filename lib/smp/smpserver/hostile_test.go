@@ -13,8 +13,10 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smphandshake"
 	"github.com/simplexkit/simplexkit/lib/smp/smpserver"
 	"github.com/simplexkit/simplexkit/lib/smp/smptest"
+	"github.com/simplexkit/simplexkit/lib/transport"
 )
 
 // attacker is the address that hostile peers connect from.
@@ -254,4 +256,44 @@ func TestHostileServiceAndProxy(t *testing.T) {
 		}
 	}
 	want(t, c.Do("x", smp.PFWD{Version: 65535, Key: key.GenerateX25519().Public()}, nil), "ERR PROXY NO_SESSION")
+}
+
+// TestPartsOfBlocks are not waited for forever: neither part of a TLS record,
+// nor whole records that are part of a block, whose bytes come one by one.
+func TestPartsOfBlocks(t *testing.T) {
+	relay := smptest.Start(t, smptest.WithConfig(func(c *smpserver.Config) { c.BlockTimeout = 100 * time.Millisecond }))
+	quiet := smptest.Dial(t, relay.Addr, smptest.ConnOptions{})
+	want(t, quiet.Do("", smp.PING{}, nil), "PONG")
+	record := append([]byte{0x17, 3, 3, 0x40, 0x11}, make([]byte, 16000)...)
+	for what, drip := range map[string]func(sock, tls net.Conn) error{
+		"a record": func(sock, _ net.Conn) error {
+			_, err := sock.Write(record[:1])
+			record = record[1:]
+			return err
+		},
+		"a block": func(_, tls net.Conn) error { _, err := tls.Write([]byte{0}); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			var sock net.Conn
+			socket := func(ctx context.Context, network, addr string) (_ net.Conn, err error) {
+				sock, err = new(net.Dialer).DialContext(ctx, network, addr)
+				return sock, err
+			}
+			c, err := transport.Dialer{Socket: socket}.Dial(t.Context(), relay.Addr.Hosts, relay.Addr.Port,
+				transport.ClientConfig{Fingerprint: []byte(relay.Addr.KeyHash), ALPN: []string{smp.ALPN}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Abort()
+			if _, err := smphandshake.Connect(t.Context(), c, smphandshake.ClientConfig{Identity: relay.Addr.KeyHash}); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "not connected", func() bool { return relay.Server().Stats().Connections == 2 })
+			eventually(t, "the connection stays", func() bool {
+				err := drip(sock, c.Stream())
+				return err != nil && relay.Server().Stats().Connections == 1
+			})
+		})
+	}
+	want(t, quiet.Do("", smp.PING{}, nil), "PONG")
 }

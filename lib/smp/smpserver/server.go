@@ -111,6 +111,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	background.Go(func() { s.flushAcks(bg) })
 	background.Go(func() { s.expireMessages(bg) })
 	background.Go(func() { s.closeIdle(bg) })
+	background.Go(func() { s.closeSlow(bg) })
 	if shared, ok := s.cfg.Store.(queuestore.Shared); ok {
 		background.Go(func() {
 			if err := shared.Run(bg); err != nil {
