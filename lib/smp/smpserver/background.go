@@ -31,7 +31,7 @@ func (a *acks) init(t *table) {
 
 func (a *acks) addLocked(q *queue, seq queuestore.Seq) {
 	if _, ok := a.pending[q]; !ok {
-		q.pins++
+		a.table.pinLocked(q)
 	}
 	a.pending[q] = max(a.pending[q], seq)
 	signal(a.wake)
@@ -204,6 +204,28 @@ func (s *Server) closeIdle(ctx context.Context) {
 			if !subscribed {
 				_ = c.t.Abort()
 			}
+		}
+	}
+}
+
+// closeSlow closes connections that do not complete a block: a peer that
+// sends one byte after another would hold the memory of a block as long as it
+// likes. It looks at all of them, now and then, which costs less than a
+// deadline for each block.
+func (s *Server) closeSlow(ctx context.Context) {
+	for wait(ctx, max(s.cfg.BlockTimeout/8, time.Millisecond)) {
+		var slow []*conn
+		before := time.Now().Add(-s.cfg.BlockTimeout)
+		s.mu.Lock()
+		for c := range s.conns {
+			if at := c.t.PartSince(); !at.IsZero() && at.Before(before) {
+				slow = append(slow, c)
+			}
+		}
+		s.mu.Unlock()
+		for _, c := range slow {
+			s.cfg.Logger.Debug("a block takes too long")
+			_ = c.t.Abort()
 		}
 	}
 }

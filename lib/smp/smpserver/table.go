@@ -30,6 +30,9 @@ type queue struct {
 
 	pins int    // users; not evicted above zero
 	used uint64 // tick of the last use
+	// In the table and without pins, it is in the table's list of those.
+	cached       bool
+	newer, older *queue
 }
 
 // sub is a subscription of a connection, or the state that GET leaves, or a
@@ -63,6 +66,7 @@ type table struct {
 	mu     sync.Mutex
 	queues map[queuestore.Ref]*queue // under each of their IDs
 	count  int                       // queues
+	unused queue                     // head of the list of those without pins: newer is the first to go
 	subs   map[smp.RecipientID]*sub
 	nsubs  map[smp.NotifierID]*sub
 	// nservices are the connections that have the notifications of services.
@@ -76,7 +80,7 @@ type table struct {
 }
 
 func newTable(s queuestore.Store, max int) *table {
-	return &table{
+	t := &table{
 		store: s, max: max,
 		queues:    map[queuestore.Ref]*queue{},
 		subs:      map[smp.RecipientID]*sub{},
@@ -85,6 +89,8 @@ func newTable(s queuestore.Store, max int) *table {
 		loads:     map[uint64]struct{}{},
 		claims:    map[queuestore.Ref][]*claim{},
 	}
+	t.unused.newer, t.unused.older = &t.unused, &t.unused
+	return t
 }
 
 func recipientRef(id smp.RecipientID) queuestore.Ref {
@@ -117,7 +123,7 @@ func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, erro
 			continue
 		}
 		if q := t.queues[r]; q != nil {
-			q.pins++
+			t.pinLocked(q)
 			out[i] = q
 			continue
 		}
@@ -171,7 +177,7 @@ func (t *table) insertLocked(e *queuestore.Entry, r queuestore.Ref) *queue {
 		if t.queues[r] != q {
 			return nil
 		}
-		q.pins++
+		t.pinLocked(q)
 		return q
 	}
 	q := &queue{rec: e.Queue, size: e.Size, full: e.Full, pins: 1}
@@ -186,41 +192,51 @@ func (t *table) addLocked(q *queue) {
 		t.queues[r] = q
 	}
 	t.count++
+	q.cached = true
+	if q.pins == 0 {
+		t.listLocked(q)
+	}
 	t.evictLocked()
 }
 
 func (t *table) removeLocked(q *queue) {
-	if t.queues[recipientRef(q.rec.RecipientID)] != q {
+	if !q.cached {
 		return
 	}
 	for _, r := range refsOf(q.rec) {
 		delete(t.queues, r)
 	}
 	t.count--
+	q.cached = false
+	q.unlistLocked()
 }
 
-// evictLocked makes room, by taking the least recently used of a few that a
-// random walk over the map meets.
+// listLocked makes q the last to go of those that nobody uses.
+func (t *table) listLocked(q *queue) {
+	q.older, q.newer = t.unused.older, &t.unused
+	q.older.newer, t.unused.older = q, q
+}
+
+func (q *queue) unlistLocked() {
+	if q.newer != nil {
+		q.newer.older, q.older.newer = q.older, q.newer
+		q.newer, q.older = nil, nil
+	}
+}
+
+func (t *table) pinLocked(q *queue) {
+	q.pins++
+	q.unlistLocked()
+}
+
+// evictLocked makes room, by taking the least recently used.
 func (t *table) evictLocked() {
 	oldest := uint64(math.MaxUint64)
 	for l := range t.loads {
 		oldest = min(oldest, l)
 	}
-	for t.count > t.max {
-		var victim *queue
-		seen := 0
-		for _, q := range t.queues {
-			if seen++; seen > 32 {
-				break
-			}
-			if q.pins == 0 && q.used < oldest && (victim == nil || q.used < victim.used) {
-				victim = q
-			}
-		}
-		if victim == nil {
-			return
-		}
-		t.removeLocked(victim)
+	for t.count > t.max && t.unused.newer != &t.unused && t.unused.newer.used < oldest {
+		t.removeLocked(t.unused.newer)
 	}
 }
 
@@ -238,6 +254,9 @@ func (t *table) unpinLocked(q *queue) {
 		q.pins--
 		t.tick++
 		q.used = t.tick
+		if q.pins == 0 && q.cached {
+			t.listLocked(q)
+		}
 	}
 }
 
