@@ -10,24 +10,27 @@ type VersionRange struct {
 
 // Connection is the agent's connection behind a contact.
 type Connection struct {
-	ConnID               ConnID       `json:"connId"`
-	AgentConnID          string       `json:"agentConnId"`
-	ConnChatVersion      int          `json:"connChatVersion"`
-	PeerChatVRange       VersionRange `json:"peerChatVRange"`
-	ConnLevel            int          `json:"connLevel"`
-	ViaGroupLink         bool         `json:"viaGroupLink"`
-	ConnType             string       `json:"connType"`
-	ConnStatus           string       `json:"connStatus"`
-	ContactConnInitiated bool         `json:"contactConnInitiated"`
-	LocalAlias           string       `json:"localAlias"`
-	EntityID             ContactID    `json:"entityId,omitempty"`
-	PQSupport            bool         `json:"pqSupport"`
-	PQEncryption         bool         `json:"pqEncryption"`
-	PQSndEnabled         *bool        `json:"pqSndEnabled,omitempty"`
-	PQRcvEnabled         *bool        `json:"pqRcvEnabled,omitempty"`
-	AuthErrCounter       int          `json:"authErrCounter"`
-	QuotaErrCounter      int          `json:"quotaErrCounter"`
-	CreatedAt            time.Time    `json:"createdAt"`
+	ConnID               ConnID            `json:"connId"`
+	AgentConnID          string            `json:"agentConnId"`
+	ConnChatVersion      int               `json:"connChatVersion"`
+	PeerChatVRange       VersionRange      `json:"peerChatVRange"`
+	ConnLevel            int               `json:"connLevel"`
+	ViaUserContactLink   UserContactLinkID `json:"viaUserContactLink,omitempty"`
+	ViaGroupLink         bool              `json:"viaGroupLink"`
+	XContactID           string            `json:"xContactId,omitempty"`
+	CustomProfileID      ProfileID         `json:"customUserProfileId,omitempty"`
+	ConnType             string            `json:"connType"`
+	ConnStatus           string            `json:"connStatus"`
+	ContactConnInitiated bool              `json:"contactConnInitiated"`
+	LocalAlias           string            `json:"localAlias"`
+	EntityID             ContactID         `json:"entityId,omitempty"`
+	PQSupport            bool              `json:"pqSupport"`
+	PQEncryption         bool              `json:"pqEncryption"`
+	PQSndEnabled         *bool             `json:"pqSndEnabled,omitempty"`
+	PQRcvEnabled         *bool             `json:"pqRcvEnabled,omitempty"`
+	AuthErrCounter       int               `json:"authErrCounter"`
+	QuotaErrCounter      int               `json:"quotaErrCounter"`
+	CreatedAt            time.Time         `json:"createdAt"`
 }
 
 // ChatSettings are local choices about one chat.
@@ -52,6 +55,7 @@ type Contact struct {
 	UpdatedAt         time.Time              `json:"updatedAt"`
 	ChatTS            *time.Time             `json:"chatTs,omitempty"`
 	PreparedContact   any                    `json:"preparedContact,omitempty"`
+	ContactRequestID  ContactRequestID       `json:"contactRequestId,omitempty"`
 	ContactGrpInvSent bool                   `json:"contactGrpInvSent"`
 	ChatTags          []int64                `json:"chatTags"`
 	ChatItemTTL       *int64                 `json:"chatItemTTL,omitempty"`
@@ -71,7 +75,7 @@ type PendingContactConnection struct {
 	PccConnStatus   string           `json:"pccConnStatus"`
 	ViaContactURI   bool             `json:"viaContactUri"`
 	ViaUserContact  *int64           `json:"viaUserContactLink,omitempty"`
-	CustomProfileID *ProfileID       `json:"customUserProfileId,omitempty"`
+	CustomProfileID ProfileID        `json:"customUserProfileId,omitempty"`
 	ConnLinkInv     *CreatedConnLink `json:"connLinkInv,omitempty"`
 	LocalAlias      string           `json:"localAlias"`
 	CreatedAt       time.Time        `json:"createdAt"`
@@ -96,4 +100,12 @@ type RcvQueueInfo struct {
 // SndQueueInfo is a queue we send to.
 type SndQueueInfo struct {
 	SndServer string `json:"sndServer"`
+}
+
+// Shortest is the short form if there is one, else the full form.
+func (l CreatedConnLink) Shortest() string {
+	if l.ConnShortLink != "" {
+		return l.ConnShortLink
+	}
+	return l.ConnFullLink
 }

@@ -94,6 +94,7 @@ type CIContent struct {
 	E2EEInfo       *E2EInfo        `json:"e2eeInfo,omitempty"`
 	Feature        string          `json:"feature,omitempty"`
 	Enabled        *PrefEnabled    `json:"enabled,omitempty"`
+	Allowed        string          `json:"allowed,omitempty"`
 	Param          *int            `json:"param,omitempty"`
 	DeleteMode     string          `json:"deleteMode,omitempty"`
 	MsgError       *MsgErrorType   `json:"msgError,omitempty"`

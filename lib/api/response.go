@@ -1,6 +1,9 @@
 package api
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Response is an answer or an event: Type says which, and thereby which of the
 // other fields are set. It is a union of all of them, so that a client can
@@ -11,6 +14,8 @@ type Response struct {
 
 	User        *User      `json:"user,omitempty"`
 	User_       *User      `json:"user_,omitempty"`
+	UpdatedUser *User      `json:"updatedUser,omitempty"`
+	NewUser     *User      `json:"newUser,omitempty"`
 	Users       []UserInfo `json:"users,omitzero"`
 	FromProfile *Profile   `json:"fromProfile,omitempty"`
 	ToProfile   *Profile   `json:"toProfile,omitempty"`
@@ -20,6 +25,7 @@ type Response struct {
 
 	ConnLinkInvitation *CreatedConnLink          `json:"connLinkInvitation,omitempty"`
 	Connection         *PendingContactConnection `json:"connection,omitempty"`
+	FromConnection     *PendingContactConnection `json:"fromConnection,omitempty"`
 	ToConnection       *PendingContactConnection `json:"toConnection,omitempty"`
 	ConnectionPlan     json.RawMessage           `json:"connectionPlan,omitempty"`
 	ConnLink           *CreatedConnLink          `json:"connLink,omitempty"`
@@ -31,6 +37,12 @@ type Response struct {
 	UserCustomProfile *Profile         `json:"userCustomProfile,omitempty"`
 	ConnectionStats   *ConnectionStats `json:"connectionStats_,omitempty"`
 	CustomUserProfile *Profile         `json:"customUserProfile,omitempty"`
+
+	ConnLinkContact *CreatedConnLink    `json:"connLinkContact,omitempty"`
+	ContactLink     *UserContactLink    `json:"contactLink,omitempty"`
+	ContactRequest  *UserContactRequest `json:"contactRequest,omitempty"`
+	RequestContact  *Contact            `json:"contact_,omitempty"`
+	RequestChat     *AChat              `json:"chat_,omitempty"`
 
 	Chat              *AChat             `json:"chat,omitempty"`
 	Chats             []AChat            `json:"chats,omitzero"`
@@ -51,7 +63,11 @@ type Response struct {
 	HelpSection     string          `json:"helpSection,omitempty"`
 	NetworkStatuses []NetworkStatus `json:"networkStatuses,omitzero"`
 	ChatItemTTL     *int64          `json:"chatItemTTL,omitempty"`
-	UserTags        []any           `json:"userTags,omitzero"`
+	UserTags        []ChatTag       `json:"userTags,omitzero"`
+	ChatTags        []int64         `json:"chatTags,omitzero"`
+	AgentUserID     *int64          `json:"agentUserId,omitempty"`
+	Added           *bool           `json:"added,omitempty"`
+	Reaction        *ACIReaction    `json:"reaction,omitempty"`
 
 	VersionInfo     json.RawMessage `json:"versionInfo,omitempty"`
 	ChatMigrations  json.RawMessage `json:"chatMigrations,omitzero"`
@@ -71,4 +87,25 @@ type NetworkStatus struct {
 	NetworkStatus struct {
 		Type string `json:"type"`
 	} `json:"networkStatus"`
+}
+
+// ChatTag is a word that chats are sorted by.
+type ChatTag struct {
+	ChatTagID    int64  `json:"chatTagId"`
+	ChatTagText  string `json:"chatTagText"`
+	ChatTagEmoji string `json:"chatTagEmoji,omitempty"`
+}
+
+// ACIReaction is a reaction with the chat it is in.
+type ACIReaction struct {
+	ChatInfo     ChatInfo   `json:"chatInfo"`
+	ChatReaction CIReaction `json:"chatReaction"`
+}
+
+// CIReaction is a reaction to an item.
+type CIReaction struct {
+	ChatDir  CIDirection     `json:"chatDir"`
+	ChatItem ChatItem        `json:"chatItem"`
+	SentAt   time.Time       `json:"sentAt"`
+	Reaction json.RawMessage `json:"reaction"`
 }

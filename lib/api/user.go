@@ -46,11 +46,19 @@ type User struct {
 	FullPreferences            *FullPreferences `json:"fullPreferences,omitempty"`
 	ActiveUser                 bool             `json:"activeUser"`
 	ActiveOrder                int64            `json:"activeOrder"`
+	ViewPwdHash                *UserPwdHash     `json:"viewPwdHash,omitempty"`
 	ShowNtfs                   bool             `json:"showNtfs"`
 	SendRcptsContacts          bool             `json:"sendRcptsContacts"`
 	SendRcptsSmallGroups       bool             `json:"sendRcptsSmallGroups"`
 	AutoAcceptMemberContacts   bool             `json:"autoAcceptMemberContacts"`
 	UserMemberProfileUpdatedAt *time.Time       `json:"userMemberProfileUpdatedAt,omitempty"`
+}
+
+// UserPwdHash is what a hidden user is opened with: the salted hash of a
+// password, both base64.
+type UserPwdHash struct {
+	Hash string `json:"hash"`
+	Salt string `json:"salt"`
 }
 
 // UserInfo is a user with the number of unread messages.

@@ -11,19 +11,6 @@ import (
 // Commands about connections, contacts and chats.
 
 var chatSyntax = []syntax{
-	{"/_connect plan ", func(a *args) runner {
-		id := api.UserID(a.int())
-		a.need(" ")
-		link := a.word()
-		return func(ctx context.Context, c *Core) (api.Response, error) { return c.linkPlan(ctx, id, link) }
-	}},
-	{"/_connect ", func(a *args) runner {
-		id := api.UserID(a.int())
-		a.flag("incognito", false)
-		return connectLink(a, id)
-	}},
-	{"/connect", func(a *args) runner { return connectLink(a, 0) }},
-	{"/c", func(a *args) runner { return connectLink(a, 0) }},
 	{"/_contacts ", func(a *args) runner { return listContacts(api.UserID(a.int())) }},
 	{"/contacts", fixed(listContacts(0))},
 	{"/_get chats ", getChats},
@@ -43,34 +30,6 @@ var chatSyntax = []syntax{
 	{"/_set alias ", setAlias},
 	{"/_set prefs ", setPrefsJSON},
 	{"/_settings ", setSettings},
-}
-
-// connectLink makes an invitation, or uses a link; a short link may follow it
-// and another form of the same.
-func connectLink(a *args, id api.UserID) runner {
-	link := ""
-	if a.lit(" ") {
-		link = a.word()
-		if a.lit(" ") {
-			a.word()
-		}
-	}
-	if link == "" {
-		return func(ctx context.Context, c *Core) (api.Response, error) {
-			cn, u, err := c.invite(ctx, id)
-			if err != nil {
-				return api.Response{}, err
-			}
-			return api.Response{Type: "invitation", User: userView(u), ConnLinkInvitation: cn.Link, Connection: pendingView(cn)}, nil
-		}
-	}
-	return func(ctx context.Context, c *Core) (api.Response, error) {
-		cn, u, err := c.join(ctx, id, link)
-		if err != nil {
-			return api.Response{}, err
-		}
-		return api.Response{Type: "sentConfirmation", User: userView(u), Connection: pendingView(cn)}, nil
-	}
 }
 
 func listContacts(id api.UserID) runner {
@@ -186,7 +145,7 @@ func readChat(a *args) runner {
 	r := a.ref()
 	run := withRef(r, "", func(w *work, u *User, ct *Contact) (api.Response, error) {
 		ct.Unread = false
-		return okFor(u), errors.Join(w.MarkRead(ct.ID), w.PutContact(ct))
+		return okFor(u), errors.Join(w.read(ct), w.PutContact(ct))
 	})
 	return func(ctx context.Context, c *Core) (api.Response, error) {
 		resp, err := run(ctx, c)
@@ -203,7 +162,7 @@ func readItems(a *args) runner {
 	a.need(" ")
 	ids := a.ids()
 	return withRef(r, "", func(w *work, u *User, ct *Contact) (api.Response, error) {
-		if err := w.MarkRead(ct.ID, ids...); err != nil {
+		if err := w.read(ct, ids...); err != nil {
 			return api.Response{}, err
 		}
 		v, err := contactView(w, u, ct)
@@ -216,17 +175,14 @@ func readUser(a *args) runner {
 	id := api.UserID(a.int())
 	return func(ctx context.Context, c *Core) (r api.Response, err error) {
 		err = c.update(ctx, func(w *work) error {
-			u, err := w.User(id)
-			if errors.Is(err, ErrNotFound) {
-				return coreError(api.ErrorType{Type: "userUnknown"})
-			}
+			u, err := sameUser(w, id)
 			if err != nil {
 				return err
 			}
 			r = okFor(u)
 			contacts, err := w.Contacts(id)
 			for _, ct := range contacts {
-				err = errors.Join(err, w.MarkRead(ct.ID))
+				err = errors.Join(err, w.read(ct))
 			}
 			return err
 		})

@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,25 +16,34 @@ import (
 // apiRange is our range of versions in the API's form.
 var apiRange = api.VersionRange{MinVersion: int(xmsg.Supported.Min), MaxVersion: int(xmsg.Supported.Max)}
 
-// infoOf is our connection information: x.info with the profile.
-func (c *Core) infoOf(u *User, own api.Preferences) ([]byte, error) {
-	p, err := wireProfile(u, own)
+// infoOf is our connection information: x.info with the profile, or x.contact
+// when we ask an address.
+func (c *Core) infoOf(u *User, cn *Conn, own api.Preferences) ([]byte, error) {
+	p, err := wireProfile(u, cn, own)
 	if err != nil {
 		return nil, err
 	}
-	params, err := xmsg.Params(xmsg.Info{Profile: p})
+	ev, params := xmsg.EventInfo, any(xmsg.Info{Profile: p})
+	if cn.Request {
+		ev, params = xmsg.EventContact, xmsg.Contact{Profile: p, ContactReqID: cn.XID}
+	}
+	raw, err := xmsg.Params(params)
 	if err != nil {
 		return nil, err
 	}
-	return xmsg.Encode(xmsg.Message{V: xmsg.Supported, Event: xmsg.EventInfo, Params: params}, xmsg.MaxInfo, xmsg.MaxPQInfo)
+	return xmsg.Encode(xmsg.Message{V: xmsg.Supported, Event: ev, Params: raw}, xmsg.MaxInfo, xmsg.MaxPQInfo)
 }
 
-func wireProfile(u *User, own api.Preferences) (xmsg.Profile, error) {
+// wireProfile is what the contact of a connection sees of us.
+func wireProfile(u *User, cn *Conn, own api.Preferences) (xmsg.Profile, error) {
 	prefs, err := json.Marshal(statedPreferences(u.Profile.Preferences, own))
 	if err != nil {
 		return xmsg.Profile{}, fmt.Errorf("chat: writing preferences: %w", err)
 	}
 	p := u.Profile
+	if cn.Custom != nil {
+		p = cn.Custom.Profile
+	}
 	return xmsg.Profile{DisplayName: p.DisplayName, FullName: p.FullName, ShortDescr: p.ShortDescr,
 		Image: p.Image, ContactLink: p.ContactLink, PeerType: p.PeerType, Preferences: prefs}, nil
 }
@@ -53,18 +64,23 @@ func profileOf(p xmsg.Profile) api.Profile {
 
 // invite makes an invitation. The connection is stored before the agent has
 // it, so that its events find it.
-func (c *Core) invite(ctx context.Context, user api.UserID) (conn *Conn, u *User, err error) {
+func (c *Core) invite(ctx context.Context, user api.UserID, incognito bool) (conn *Conn, u *User, err error) {
 	err = c.update(ctx, func(w *work) error {
 		if u, err = w.userFor(user); err != nil {
 			return err
 		}
 		conn = w.newConn(u, ConnNew, true)
+		if incognito {
+			if conn.Custom, err = w.newCustomProfile(); err != nil {
+				return err
+			}
+		}
 		return w.PutConn(conn)
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := linkDataOf(u)
+	data, err := linkDataOf(u, conn)
 	if err != nil {
 		c.forget(ctx, conn.ID)
 		return nil, nil, err
@@ -81,27 +97,35 @@ func (c *Core) invite(ctx context.Context, user api.UserID) (conn *Conn, u *User
 	return conn, u, err
 }
 
-// join uses an invitation link.
-func (c *Core) join(ctx context.Context, user api.UserID, link string) (conn *Conn, u *User, err error) {
+// join uses an invitation link, or asks a contact address.
+func (c *Core) join(ctx context.Context, user api.UserID, link string, incognito bool) (conn *Conn, u *User, err error) {
 	o, err := c.open(ctx, link)
 	if err != nil {
 		return nil, nil, fmt.Errorf("chat: connecting: %w", err)
 	}
-	if o.info.Contact {
-		return nil, nil, coreError(api.ErrorType{Type: "unsupportedConnReq"})
-	}
+	li := o.info
 	link = o.ConnFullLink
 	var info []byte
 	err = c.update(ctx, func(w *work) error {
 		if u, err = w.userFor(user); err != nil {
 			return err
 		}
-		if info, err = c.infoOf(u, api.Preferences{}); err != nil {
+		conn = w.newConn(u, ConnJoined, li.Contact)
+		conn.Link = &o.CreatedConnLink
+		conn.PQSupport = c.cfg.PQ && (li.PQ || li.Contact)
+		if conn.Request = li.Contact; li.Contact {
+			if conn.XID, err = w.askingAs(u, link); err != nil {
+				return err
+			}
+		}
+		if incognito {
+			if conn.Custom, err = w.newCustomProfile(); err != nil {
+				return err
+			}
+		}
+		if info, err = c.infoOf(u, conn, api.Preferences{}); err != nil {
 			return err
 		}
-		conn = w.newConn(u, ConnJoined, false)
-		conn.Link = &o.CreatedConnLink
-		conn.PQSupport = c.cfg.PQ && o.info.PQ
 		return w.PutConn(conn)
 	})
 	if err != nil {
@@ -112,12 +136,29 @@ func (c *Core) join(ctx context.Context, user api.UserID, link string) (conn *Co
 		return nil, nil, fmt.Errorf("chat: connecting: %w", err)
 	}
 	err = c.changeConn(ctx, conn.ID, func(cn *Conn) {
-		if cn.Status == ConnJoined {
+		if cn.Status == ConnJoined && !cn.Request {
 			cn.Status = ConnSndReady
 		}
 		conn = cn
 	})
 	return conn, u, err
+}
+
+// askingAs is our name for a request to an address: the one used before, so
+// that the other party knows that it is us again.
+func (w *work) askingAs(u *User, link string) (string, error) {
+	conns, err := w.Conns(u.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, cn := range conns {
+		if cn.Request && cn.ContactID == 0 && sameLink(cn.Link, link) {
+			return cn.XID, nil
+		}
+	}
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
+	return base64.URLEncoding.EncodeToString(b[:]), nil
 }
 
 // resumeConns goes on with connections of an earlier run that the agent may not
@@ -138,11 +179,11 @@ func (c *Core) resumeConns(ctx context.Context) error {
 			}
 			for _, cn := range conns {
 				_, ours := c.made.Load(cn.AgentID)
-				if ours || cn.Status != ConnJoined && (cn.Status != ConnNew || cn.Link != nil) {
+				if ours || cn.Address != 0 || cn.Status != ConnJoined && (cn.Status != ConnNew || cn.Link != nil) {
 					continue
 				}
 				lost = append(lost, cn)
-				if infos[cn.ID], err = c.infoOf(u, api.Preferences{}); err != nil {
+				if infos[cn.ID], err = c.infoOf(u, cn, api.Preferences{}); err != nil {
 					return err
 				}
 			}
@@ -166,7 +207,7 @@ func (c *Core) resumeConn(ctx context.Context, cn *Conn, info []byte) error {
 		return fmt.Errorf("chat: connecting: %w", err)
 	}
 	return c.changeConn(ctx, cn.ID, func(cn *Conn) {
-		if cn.Status == ConnJoined {
+		if cn.Status == ConnJoined && !cn.Request {
 			cn.Status = ConnSndReady
 		}
 	})
@@ -204,71 +245,4 @@ func (c *Core) changeConn(ctx context.Context, id api.ConnID, change func(*Conn)
 		change(cn)
 		return w.PutConn(cn)
 	})
-}
-
-// linkPlan says what a link would do.
-func (c *Core) linkPlan(ctx context.Context, user api.UserID, link string) (api.Response, error) {
-	var r api.Response
-	o := opened{}
-	ours, err := c.ourLink(ctx, user, link)
-	switch {
-	case err != nil:
-		return r, err
-	case ours != nil:
-		o.CreatedConnLink = *ours
-	default:
-		if o, err = c.open(ctx, link); err != nil && !errors.Is(err, agent.ErrVersion) {
-			return r, err
-		}
-	}
-	err = c.view(ctx, func(tx Tx) error {
-		u, err := sameUser(tx, user)
-		if err != nil {
-			return err
-		}
-		plan, err := c.planOf(tx, u, o)
-		if err != nil {
-			return err
-		}
-		b, err := json.Marshal(plan)
-		r = api.Response{Type: "connectionPlan", User: userView(u),
-			ConnLink: &o.CreatedConnLink, ConnectionPlan: b}
-		return err
-	})
-	return r, err
-}
-
-func (c *Core) planOf(tx Tx, u *User, o opened) (any, error) {
-	plan := map[string]any{"type": "ok"}
-	if o.data != nil {
-		plan["contactSLinkData_"] = o.data
-	}
-	if o.info.Contact {
-		return map[string]any{"type": "contactAddress", "contactAddressPlan": plan}, nil
-	}
-	conns, err := tx.Conns(u.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, cn := range conns {
-		if !sameLink(cn.Link, o.ConnFullLink) || cn.Status == ConnReady {
-			continue
-		}
-		plan["type"] = "ownLink"
-		if !cn.Initiated {
-			plan["type"] = "connecting"
-		}
-		if cn.ContactID != 0 {
-			ct, err := tx.Contact(cn.ContactID)
-			if err != nil {
-				return nil, err
-			}
-			v, err := contactView(tx, u, ct)
-			if err != nil {
-				return nil, err
-			}
-			plan["contact_"] = v
-		}
-	}
-	return map[string]any{"type": "invitationLink", "invitationLinkPlan": plan}, nil
 }

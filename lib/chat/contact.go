@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
@@ -160,7 +161,7 @@ func (c *Core) setPrefs(ctx context.Context, id api.ContactID, change func(*api.
 			return err
 		}
 		r = api.Response{Type: "contactPrefsUpdated", User: userView(u), FromContact: from, ToContact: to}
-		if err := w.changedFeatures(u, ct, before, "sndChatFeature"); err != nil {
+		if err := w.changedFeatures(u, ct, before, true); err != nil {
 			return err
 		}
 		conn, err = w.tellContact(u, ct)
@@ -184,21 +185,24 @@ func (w *work) tellContact(u *User, ct *Contact) (api.ConnID, error) {
 		}
 		return 0, err
 	}
-	p, err := wireProfile(u, ct.UserPrefs)
+	p, err := wireProfile(u, cn, ct.UserPrefs)
 	if err != nil {
 		return 0, err
 	}
 	return cn.ID, w.out(cn, xmsg.EventInfo, newMsgID(), xmsg.Info{Profile: p}, 0)
 }
 
-// tellProfile tells all contacts of a changed profile.
-func (w *work) tellProfile(u *User, changed *[]api.Contact) (conns []api.ConnID, err error) {
+// tellProfile tells all contacts of a changed profile, but those that see
+// another. changed are the contacts between whom and us something else holds
+// now than before.
+func (w *work) tellProfile(was, u *User, changed *[]api.Contact) (conns []api.ConnID, err error) {
 	contacts, err := w.Contacts(u.ID)
 	if err != nil {
 		return nil, err
 	}
+	var items []api.AChatItem
 	for _, ct := range contacts {
-		if ct.IsUser {
+		if ct.IsUser || ct.Incognito {
 			continue
 		}
 		id, err := w.tellContact(u, ct)
@@ -208,11 +212,26 @@ func (w *work) tellProfile(u *User, changed *[]api.Contact) (conns []api.ConnID,
 		if id == 0 {
 			continue
 		}
+		conns = append(conns, id)
+		before := mergePreferences(was, ct)
+		if reflect.DeepEqual(before, mergePreferences(u, ct)) {
+			continue
+		}
 		v, err := contactView(w, u, ct)
 		if err != nil {
 			return nil, err
 		}
-		conns, *changed = append(conns, id), append(*changed, *v)
+		*changed = append(*changed, *v)
+		its, err := w.featureChanges(u, ct, before, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range its {
+			items = append(items, w.c.aItem(v, it))
+		}
 	}
-	return conns, nil
+	if len(conns) > 0 {
+		_, err = w.emit(api.Response{Type: "newChatItems", User: userView(u), ChatItems: append([]api.AChatItem{}, items...)})
+	}
+	return conns, err
 }

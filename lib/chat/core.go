@@ -20,8 +20,12 @@ type Agent interface {
 	Allow(ctx context.Context, id agent.ConnID, conf agent.ConfirmationID, info []byte) error
 	Send(ctx context.Context, id agent.ConnID, m agent.Outgoing) (msgID int64, err error)
 	SendReceipt(ctx context.Context, id agent.ConnID, msgID int64) error
+	CreateAddress(ctx context.Context, id agent.ConnID, o agent.InviteOptions) (agent.Link, error)
+	Accept(ctx context.Context, id, addr agent.ConnID, req agent.RequestID, info []byte, o agent.JoinOptions) error
+	Reject(ctx context.Context, addr agent.ConnID, req agent.RequestID) error
 	Delete(ctx context.Context, id agent.ConnID) error
 	ParseLink(link string) (agent.LinkInfo, error)
+	SetLinkLater(ctx context.Context, id agent.ConnID, d agent.LinkData) error
 	ResolveLink(ctx context.Context, short string, u agent.UserID) (agent.Resolved, error)
 }
 
@@ -49,10 +53,11 @@ type Config struct {
 // Core executes commands and takes the agent's events ([agent.Handler]). It is
 // safe for concurrent use.
 type Core struct {
-	cfg  Config
-	log  *slog.Logger
-	now  func() time.Time
-	bell *bell
+	cfg    Config
+	log    *slog.Logger
+	now    func() time.Time
+	bell   *bell
+	timers *bell // rings when an item gets a time to disappear at
 
 	// sending has a *sync.Mutex for each connection (api.ConnID) that was sent
 	// on. It is held while stored messages are given to the agent, so that
@@ -64,15 +69,16 @@ type Core struct {
 	// unfinished of them is under way, not left by an earlier run.
 	made sync.Map
 
-	mu     sync.Mutex
-	connUp map[agent.ConnID]bool // guarded by mu; whether its relay is up
+	mu      sync.Mutex
+	connUp  map[agent.ConnID]bool // guarded by mu; whether its relay is up
+	stopped chan struct{}         // guarded by mu; set while the chat is stopped, closed when it starts
 }
 
 var _ agent.Handler = (*Core)(nil)
 
 // New makes a core. It starts nothing and reads nothing.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell(), connUp: map[agent.ConnID]bool{}}
+	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell(), timers: newBell(), connUp: map[agent.ConnID]bool{}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,17 +98,41 @@ func (c *Core) Run(ctx context.Context) error {
 	if err := c.resume(ctx); err != nil {
 		return fmt.Errorf("chat: resuming: %w", err)
 	}
-	t := time.NewTicker(10 * time.Minute)
-	defer t.Stop()
+	return c.tend(ctx)
+}
+
+// tendEvery is how often old events and items are looked for.
+const tendEvery = 10 * time.Minute
+
+// tend deletes what is old, and messages when they are to disappear.
+func (c *Core) tend(ctx context.Context) error {
+	var tended time.Time
 	for {
-		if err := c.trimLog(ctx); err != nil && ctx.Err() == nil {
-			c.log.Warn("chat: shortening the event log", "err", err)
+		if c.now().Sub(tended) >= tendEvery {
+			tended = c.now()
+			if err := errors.Join(c.trimLog(ctx), c.forgetOld(ctx)); err != nil && ctx.Err() == nil {
+				c.log.Warn("chat: deleting what is old", "err", err)
+			}
 		}
+		news := c.timers.wait()
+		next, err := c.disappear(ctx)
+		if err != nil && ctx.Err() == nil {
+			c.log.Warn("chat: deleting messages that disappear", "err", err)
+			next = c.now().Add(time.Minute)
+		}
+		pause := tendEvery
+		if !next.IsZero() {
+			pause = min(pause, max(0, next.Sub(c.now())))
+		}
+		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			t.Stop()
 			return nil
+		case <-news:
 		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 
@@ -132,18 +162,24 @@ func (c *Core) resume(ctx context.Context) error {
 // work is a writing transaction with the time it happens at and the log.
 type work struct {
 	Tx
-	c    *Core
-	now  time.Time
-	line line // for messages that go with this transaction; zero: none do
+	c     *Core
+	now   time.Time
+	line  line // for messages that go with this transaction; zero: none do
+	timed bool // a timer was set
 }
 
 // update runs fn in a transaction and rings when it is on disk.
 func (c *Core) update(ctx context.Context, fn func(*work) error) error {
+	w := &work{c: c}
 	err := c.cfg.Store.Update(ctx, func(tx Tx) error {
-		return fn(&work{Tx: tx, c: c, now: c.now().UTC()})
+		w.Tx, w.now = tx, c.now().UTC()
+		return fn(w)
 	})
 	if err == nil && !c.joined(ctx) { // else it is not on disk yet
 		c.bell.ring()
+	}
+	if err == nil && w.timed {
+		c.timers.ring()
 	}
 	return err
 }
@@ -208,7 +244,11 @@ func (c *Core) Exec(ctx context.Context, cmd string) api.Response {
 	if !ok {
 		return api.Response{Type: "chatCmdError", ChatError: commandError(cmdFail)}
 	}
-	r, err := run(ctx, c)
+	var r api.Response
+	err := c.refuseStopped(cmd)
+	if err == nil {
+		r, err = run(ctx, c)
+	}
 	if err != nil {
 		return api.Response{Type: "chatCmdError", ChatError: chatError(err)}
 	}

@@ -80,6 +80,7 @@ func (c *Core) sendNow(ctx context.Context, find func(Tx, *User) (*Contact, erro
 	}
 	if err == nil {
 		c.bell.ring()
+		c.timers.ring() // one may have been set
 	}
 	return err
 }
@@ -96,7 +97,7 @@ func (l line) pass(w *work, o *Out) error {
 // StoreEvent implements [agent.Storer].
 func (c *Core) StoreEvent(ctx context.Context, id agent.ConnID, ev agent.Event) (s agent.Stored, err error) {
 	s.Done = c.bell.ring
-	if !c.joined(ctx) {
+	if !c.joined(ctx) || c.isStopped() {
 		return s, agent.ErrLater
 	}
 	switch ev := ev.(type) {

@@ -12,6 +12,9 @@ import (
 
 // HandleEvent implements [agent.Handler].
 func (c *Core) HandleEvent(ctx context.Context, id agent.ConnID, ev agent.Event) error {
+	if err := c.waitStarted(ctx); err != nil {
+		return err
+	}
 	err := c.handle(ctx, id, ev)
 	if errors.Is(err, errUnknownConn) {
 		c.log.Debug("chat: event of an unknown connection", "event", fmt.Sprintf("%T", ev))
@@ -31,6 +34,8 @@ func (c *Core) handle(ctx context.Context, id agent.ConnID, ev agent.Event) erro
 		return c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
 			return w.peerInfo(cn, u, ev.Info, cn.Status)
 		})
+	case agent.Request:
+		return c.onRequest(ctx, id, ev)
 	case agent.Connected:
 		return c.onConnected(ctx, id, ev)
 	case agent.Message:
@@ -78,7 +83,7 @@ func (c *Core) onConfirmation(ctx context.Context, id agent.ConnID, ev agent.Con
 		if err := w.peerInfo(cn, u, ev.Info, ConnRequested); err != nil {
 			return err
 		}
-		info, err = c.infoOf(u, api.Preferences{})
+		info, err = c.infoOf(u, cn, api.Preferences{})
 		return err
 	})
 	if err != nil {
@@ -88,7 +93,16 @@ func (c *Core) onConfirmation(ctx context.Context, id agent.ConnID, ev agent.Con
 	if errors.Is(err, agent.ErrState) || errors.Is(err, agent.ErrNotFound) {
 		return nil // allowed before a crash, or deleted meanwhile
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return c.onConn(ctx, id, func(w *work, cn *Conn, _ *User) error {
+		if cn.Status != ConnRequested {
+			return nil
+		}
+		cn.Status = ConnAccepted
+		return w.PutConn(cn)
+	})
 }
 
 // peerInfo makes a contact of the other party's connection information.
@@ -112,7 +126,7 @@ func (w *work) peerInfo(cn *Conn, u *User, info []byte, status string) error {
 		return err
 	}
 	cn.ContactID, cn.Status, cn.UpdatedAt = ct.ID, status, w.now
-	ct.ConnID, ct.Alias = cn.ID, cn.Alias
+	ct.ConnID, ct.Alias, ct.Incognito = cn.ID, cn.Alias, cn.Custom != nil
 	if err := errors.Join(w.PutConn(cn), w.PutContact(ct)); err != nil {
 		return err
 	}
@@ -132,19 +146,34 @@ func setPeerRange(cn *Conn, r xmsg.VersionRange) bool {
 	return true
 }
 
-func (w *work) emitContact(typ string, u *User, ct *Contact) error {
+// connectingView is a contact as the events of its connecting show it: they say
+// who began, later answers do not.
+func (w *work) connectingView(u *User, ct *Contact) (*api.Contact, *api.Profile, error) {
 	v, err := contactView(w, u, ct)
+	if err != nil || v.ActiveConn == nil || v.ActiveConn.ConnStatus == ConnDeleted {
+		return v, nil, err
+	}
+	cn, err := w.Conn(v.ActiveConn.ConnID)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.ActiveConn.ContactConnInitiated = cn.Initiated
+	if cn.Custom != nil {
+		return v, &cn.Custom.Profile, nil
+	}
+	return v, nil, nil
+}
+
+func (w *work) emitContact(typ string, u *User, ct *Contact) error {
+	v, custom, err := w.connectingView(u, ct)
 	if err != nil {
 		return err
 	}
-	if v.ActiveConn != nil && v.ActiveConn.ConnStatus != ConnDeleted { // said only while connecting
-		cn, err := w.Conn(v.ActiveConn.ConnID)
-		if err != nil {
-			return err
-		}
-		v.ActiveConn.ContactConnInitiated = cn.Initiated
+	r := api.Response{Type: typ, User: userView(u), Contact: v}
+	if typ == "contactConnected" {
+		r.UserCustomProfile = custom
 	}
-	_, err = w.emit(api.Response{Type: typ, User: userView(u), Contact: v})
+	_, err = w.emit(r)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func (c *Core) chatView(tx Tx, u *User, ct *Contact, items []*Item) (*api.AChat,
 	}
 	chat := &api.AChat{ChatInfo: directInfo(v), ChatItems: []api.ChatItem{}}
 	for _, it := range items {
+		if err := quotesOnlyWhatIsThere(tx, it); err != nil {
+			return nil, err
+		}
 		chat.ChatItems = append(chat.ChatItems, c.itemView(it))
 	}
 	chat.ChatStats, err = chatStats(tx, ct)
@@ -288,9 +292,26 @@ func (c *Core) listItems(ctx context.Context, name string, p page) (r api.Respon
 					return err
 				}
 			}
+			if err := quotesOnlyWhatIsThere(tx, it); err != nil {
+				return err
+			}
 			r.ChatItems = append(r.ChatItems, c.aItem(views[it.ContactID], it))
 		}
 		return nil
 	})
 	return r, err
+}
+
+// quotesOnlyWhatIsThere takes the number of a quoted item away when it has been
+// deleted.
+func quotesOnlyWhatIsThere(tx Tx, it *Item) error {
+	q := it.Item.QuotedItem
+	if q == nil || q.ItemID == 0 {
+		return nil
+	}
+	_, err := tx.Item(q.ItemID)
+	if errors.Is(err, ErrNotFound) {
+		q.ItemID, err = 0, nil
+	}
+	return err
 }

@@ -44,7 +44,8 @@ func sendRef(a *args) runner {
 	live := a.flag("live", false)
 	var ttl *int
 	if a.lit(" ttl=") {
-		if n := a.oneOfInt("default"); n > 0 {
+		if !a.lit("default") {
+			n := int(a.int())
 			ttl = &n
 		}
 	}
@@ -68,14 +69,6 @@ func sendRef(a *args) runner {
 		resp, _, err := c.send(ctx, byID(id), msgs...)
 		return resp, err
 	}
-}
-
-// oneOfInt is a number, or 0 for the word.
-func (a *args) oneOfInt(word string) int {
-	if a.lit(word) {
-		return 0
-	}
-	return int(a.int())
 }
 
 // sendName is "@name text".

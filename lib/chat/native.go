@@ -97,7 +97,7 @@ func callInfo(ctx context.Context, c *Core, _ none) (any, error) {
 }
 
 func callInvite(ctx context.Context, c *Core, _ none) (any, error) {
-	cn, _, err := c.invite(ctx, 0)
+	cn, _, err := c.invite(ctx, 0, false)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func callInvite(ctx context.Context, c *Core, _ none) (any, error) {
 func callConnect(ctx context.Context, c *Core, p api.ConnectParams) (any, error) {
 	cn, err := c.underway(ctx, p.Link)
 	if errors.Is(err, ErrNotFound) {
-		cn, _, err = c.join(ctx, 0, p.Link)
+		cn, _, err = c.join(ctx, 0, p.Link, false)
 	}
 	if err != nil {
 		return nil, err

@@ -14,8 +14,7 @@ var (
 
 // dropped are fields that we do not have, or that say what only the other
 // program can: post-quantum keys, short links, pictures, its versions.
-var dropped = map[string]bool{"connShortLink": true, "pqSupport": true, "pqEncryption": true, "pqSndEnabled": true,
-	"pqRcvEnabled": true, "pqEnabled": true, "formattedText": true, "image": true,
+var dropped = map[string]bool{"connShortLink": true, "formattedText": true, "image": true,
 	"versionInfo": true, "chatMigrations": true, "agentMigrations": true, "contactLink": true,
 	"sentViaProxy": true}
 
@@ -57,7 +56,7 @@ func normal(key string, v any) any {
 		switch {
 		case key == "rcvServer" || key == "sndServer":
 			return "<server>"
-		case strings.Contains(key, "onnId") || strings.Contains(key, "haredMsgId") || key == "connFullLink":
+		case strings.Contains(key, "onnId") || strings.Contains(key, "haredMsgId") || key == "xContactId" || key == "agentInvitationId" || key == "hash" || key == "salt" || key == "errContext" || key == "connFullLink":
 			return "<id>"
 		}
 		return timestamp.ReplaceAllString(v, "<timestamp>")

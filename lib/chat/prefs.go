@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/simplexkit/simplexkit/lib/api"
 )
@@ -109,8 +110,12 @@ func mergePreferences(u *User, c *Contact) (m api.ContactUserPreferences) {
 	for _, f := range features {
 		theirs := f.get(c.Profile.Preferences)
 		ours := api.ContactUserPref{Type: "user", Preference: f.get(u.Profile.Preferences)}
-		if own := *f.of(&c.UserPrefs); own != nil {
+		own := *f.of(&c.UserPrefs)
+		switch {
+		case own != nil:
 			ours = api.ContactUserPref{Type: "contact", Preference: *own}
+		case c.Incognito:
+			ours = api.ContactUserPref{Type: "contact", Preference: f.get(nil)}
 		}
 		*f.merged(&m) = api.ContactUserPreference{
 			Enabled:           f.enabled(ours.Preference, theirs),
@@ -122,6 +127,14 @@ func mergePreferences(u *User, c *Contact) (m api.ContactUserPreferences) {
 		m.Commands = p.Commands
 	}
 	return m
+}
+
+// param is the time that messages live where they disappear, as we have it.
+func (f feature) param(m *api.ContactUserPreference) *int {
+	if f.name != "timedMessages" || !m.Enabled.ForUser {
+		return nil
+	}
+	return m.UserPreference.Preference.TTL
 }
 
 // stateText is a feature's state in words.
@@ -140,7 +153,54 @@ func (f feature) stateText(e api.PrefEnabled, ttl *int) string {
 		on = "off"
 	}
 	if e.ForUser && ttl != nil {
-		on += fmt.Sprintf(" (%d s)", *ttl)
+		on += " (" + lifeText(*ttl) + ")"
 	}
 	return f.label + ": " + on
+}
+
+// lifeText is a number of seconds in words.
+func lifeText(sec int) string {
+	if sec == 0 {
+		return "0 sec"
+	}
+	var words []string
+	add := func(n int, one, many string) {
+		switch {
+		case n == 1:
+			words = append(words, "1 "+one)
+		case n > 1:
+			words = append(words, fmt.Sprintf("%d %s", n, many))
+		}
+	}
+	days := sec / 86400
+	add(days/30, "month", "months")
+	switch d := days % 30; d {
+	case 7:
+		add(1, "week", "")
+	case 14:
+		add(2, "", "weeks")
+	default:
+		add(d, "day", "days")
+	}
+	add(sec/3600%24, "hour", "hours")
+	add(sec/60%60, "min", "min")
+	add(sec%60, "sec", "sec")
+	return strings.Join(words, " ")
+}
+
+// offer is how a change of what one side allows is told, when the state stays
+// the same.
+func (f feature) offer(p api.Preference, ours bool) (text string) {
+	verb := "offered "
+	if p.Allow == "no" {
+		verb = "cancelled "
+	}
+	if ours {
+		verb = "you " + verb
+	}
+	text = verb + f.label
+	if p.TTL != nil && p.Allow != "no" {
+		text += " (" + lifeText(*p.TTL) + ")"
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"time"
@@ -32,7 +33,7 @@ func (c *Core) onMessage(ctx context.Context, id agent.ConnID, m agent.Message) 
 	if err := c.storeMessage(ctx, id, in, false); err != nil {
 		return err
 	}
-	if in.receipt && in.user.Receipts {
+	if in.receipt && in.sendsReceipts() {
 		if err := c.cfg.Agent.SendReceipt(ctx, id, m.ID); err != nil {
 			c.log.Debug("chat: sending a receipt", "conn", in.conn.ID, "err", err)
 		}
@@ -67,6 +68,14 @@ func (c *Core) storeMessage(ctx context.Context, id agent.ConnID, in *inbound, o
 		}
 		return err
 	})
+}
+
+// sendsReceipts tells whether the contact hears what we have received.
+func (in *inbound) sendsReceipts() bool {
+	if in.contact != nil && in.contact.Settings.SendRcpts != nil {
+		return *in.contact.Settings.SendRcpts
+	}
+	return in.user.Receipts
 }
 
 func (in *inbound) take() error {
@@ -110,6 +119,8 @@ func (in *inbound) dispatch(m xmsg.Message) error {
 		return in.update(m)
 	case xmsg.EventDel:
 		return in.del(m)
+	case xmsg.EventReact:
+		return in.react(m)
 	case xmsg.EventInfo:
 		return in.info(m)
 	case xmsg.EventDirectDel:
@@ -183,7 +194,7 @@ func (in *inbound) rcvItem(m xmsg.Message, n xmsg.New) api.ChatItem {
 		Meta: api.CIMeta{ItemTS: in.brokerTime(), ItemText: n.Content.Display(), ItemStatus: api.CIStatus{Type: "rcvNew"},
 			ItemSharedMsgID: string(m.MsgID), ItemLive: n.Live, CreatedAt: in.now, UpdatedAt: in.now},
 	}
-	if n.TTL != nil {
+	if n.TTL != nil && life(in.user, in.contact, n.TTL) != nil {
 		item.Meta.ItemTimed = &api.CITimed{TTL: *n.TTL}
 	}
 	if n.Forward != nil && *n.Forward {
@@ -303,8 +314,8 @@ func (in *inbound) info(m xmsg.Message) error {
 	if err != nil {
 		return err
 	}
-	p := profileOf(i.Profile)
-	if reflect.DeepEqual(in.contact.Profile, p) {
+	p, was := profileOf(i.Profile), in.contact.Profile
+	if reflect.DeepEqual(was, p) {
 		return nil
 	}
 	from, err := contactView(in, in.user, in.contact)
@@ -313,18 +324,54 @@ func (in *inbound) info(m xmsg.Message) error {
 	}
 	before := mergePreferences(in.user, in.contact)
 	in.contact.Profile, in.contact.UpdatedAt = p, in.now
+	in.adoptLife()
 	if err := in.renameContact(); err != nil {
 		return err
 	}
+	if err := in.profileNotice(was, p); err != nil {
+		return err
+	}
+	if err := in.changedFeatures(in.user, in.contact, before, false); err != nil {
+		return err
+	}
 	to, err := contactView(in, in.user, in.contact)
+	if err == nil {
+		_, err = in.emit(api.Response{Type: "contactUpdated", User: userView(in.user), FromContact: from, ToContact: to})
+	}
+	return err
+}
+
+// profileNotice says what changed in a profile, besides preferences.
+func (in *inbound) profileNotice(from, to api.Profile) error {
+	from.Preferences, to.Preferences = nil, nil
+	if reflect.DeepEqual(from, to) {
+		return nil
+	}
+	ev, err := json.Marshal(map[string]any{"type": "profileUpdated", "fromProfile": from, "toProfile": to})
 	if err != nil {
 		return err
 	}
-	_, err = in.emit(api.Response{Type: "contactUpdated", User: userView(in.user), FromContact: from, ToContact: to})
-	if err != nil {
-		return err
+	it, err := in.notice(in.user, in.contact, false, "updated profile", api.CIContent{Type: "rcvDirectEvent", RcvDirectEvent: ev})
+	if err == nil {
+		_, err = in.emitNew(in.user, in.contact, it)
 	}
-	return in.changedFeatures(in.user, in.contact, before, "rcvChatFeature")
+	return err
+}
+
+// adoptLife lets our time for disappearing messages follow the contact's.
+func (in *inbound) adoptLife() {
+	theirs := api.Preference{}
+	if p := in.contact.Profile.Preferences; p != nil && p.TimedMessages != nil {
+		theirs = *p.TimedMessages
+	}
+	f := featureNamed("timedMessages")
+	standard := f.get(in.user.Profile.Preferences)
+	switch own := in.contact.UserPrefs.TimedMessages; {
+	case own != nil:
+		in.contact.UserPrefs.TimedMessages = &api.Preference{Allow: own.Allow, TTL: theirs.TTL}
+	case !equalInt(theirs.TTL, standard.TTL):
+		in.contact.UserPrefs.TimedMessages = &api.Preference{Allow: standard.Allow, TTL: theirs.TTL}
+	}
 }
 
 // renameContact lets the local name follow the profile if it is free.
@@ -338,24 +385,6 @@ func (in *inbound) renameContact() error {
 		}
 	}
 	return in.PutContact(in.contact)
-}
-
-// changedFeatures writes a notice of each feature whose state changed.
-func (w *work) changedFeatures(u *User, ct *Contact, before api.ContactUserPreferences, typ string) error {
-	after := mergePreferences(u, ct)
-	for _, f := range features {
-		if f.hidden || f.merged(&before).Enabled == f.merged(&after).Enabled {
-			continue
-		}
-		it, err := w.featureNotice(u, ct, f, f.merged(&after), typ)
-		if err == nil {
-			_, err = w.emitNew(u, ct, it)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // directDel ends the connection because the other party deleted us.

@@ -63,12 +63,10 @@ func (c *Core) send(ctx context.Context, find func(Tx, *User) (*Contact, error),
 			return err
 		}
 		r = api.Response{Type: "newChatItems", User: userView(u), ChatItems: []api.AChatItem{}}
-		for _, m := range msgs {
-			it, err := w.sndItem(u, ct, cn, m)
-			if err != nil {
-				return err
-			}
-			items = append(items, it)
+		if items, err = w.sndItems(u, ct, cn, msgs); err != nil {
+			return err
+		}
+		for _, it := range items {
 			r.ChatItems = append(r.ChatItems, c.aItem(v, it))
 		}
 		ct.ChatTS, ct.Deleted, ct.Used = &w.now, false, true
@@ -111,13 +109,15 @@ func (w *work) ready(find func(Tx, *User) (*Contact, error)) (*User, *Contact, *
 	return nil, nil, nil, coreError(api.ErrorType{Type: "contactNotReady", Contact: v})
 }
 
-// sndItem stores one message with its item.
-func (w *work) sndItem(u *User, ct *Contact, cn *Conn, m composed) (*Item, error) {
+// sndItem stores the item of one message, which is still to be stored for the
+// agent.
+func (w *work) sndItem(u *User, ct *Contact, m composed) (*Item, *xmsg.Message, error) {
 	if err := m.refuse(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	id := newMsgID()
-	n := xmsg.New{Content: m.content, TTL: m.ttl}
+	ttl := life(u, ct, m.ttl)
+	n := xmsg.New{Content: m.content, TTL: ttl}
 	if m.live {
 		n.Live = &m.live
 	}
@@ -125,7 +125,7 @@ func (w *work) sndItem(u *User, ct *Contact, cn *Conn, m composed) (*Item, error
 	if m.quote != 0 {
 		q, v, err := w.quoteOf(ct, m.quote)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		n.Quote, quoted = q, v
 	}
@@ -137,30 +137,94 @@ func (w *work) sndItem(u *User, ct *Contact, cn *Conn, m composed) (*Item, error
 		Meta: api.CIMeta{ItemTS: w.now, ItemText: m.content.Display(), ItemStatus: api.CIStatus{Type: "sndNew"},
 			ItemSharedMsgID: string(id), ItemLive: n.Live, CreatedAt: w.now, UpdatedAt: w.now},
 	}
-	if m.ttl != nil {
-		it.Item.Meta.ItemTimed = &api.CITimed{TTL: *m.ttl}
+	if ttl != nil {
+		it.Item.Meta.ItemTimed = &api.CITimed{TTL: *ttl}
 	}
 	if err := w.PutItem(it); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return it, w.out(cn, xmsg.EventNew, id, n, it.ID)
+	msg, err := message(xmsg.EventNew, id, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	return it, msg, w.startTimer(it)
+}
+
+// sndItems stores messages with their items. Several go to the agent as one
+// body as far as they fit and the contact can read that.
+func (w *work) sndItems(u *User, ct *Contact, cn *Conn, msgs []composed) (items []*Item, err error) {
+	var batch []*Item
+	var body []xmsg.Message
+	flush := func() error {
+		if len(body) == 0 {
+			return nil
+		}
+		first := batch[0]
+		for _, it := range batch[1:] {
+			first.Batch = append(first.Batch, it.ID)
+		}
+		if len(batch) > 1 {
+			if err := w.PutItem(first); err != nil {
+				return err
+			}
+		}
+		err := w.outBatch(cn, body, first.ID)
+		batch, body = nil, nil
+		return err
+	}
+	for _, m := range msgs {
+		it, msg, err := w.sndItem(u, ct, m)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, it)
+		joined := append(append([]xmsg.Message{}, body...), *msg)
+		if len(body) > 0 && (cn.Version < int(xmsg.VersionBatch) || !xmsg.BatchFits(joined, fitOf(cn))) {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+			joined = []xmsg.Message{*msg}
+		}
+		batch, body = append(batch, it), joined
+	}
+	return items, flush()
+}
+
+func message(ev xmsg.Event, id xmsg.MsgID, params any) (*xmsg.Message, error) {
+	p, err := xmsg.Params(params)
+	return &xmsg.Message{V: xmsg.Supported, MsgID: id, Event: ev, Params: p}, err
+}
+
+// fitOf is how many bytes fit into a message of a connection.
+func fitOf(cn *Conn) int {
+	if cn.Version >= int(xmsg.VersionZstd) {
+		return xmsg.MaxPQBody // what fits whether or not the ratchet is post-quantum
+	}
+	return xmsg.MaxBody
 }
 
 // out stores a message for the agent.
 func (w *work) out(cn *Conn, ev xmsg.Event, id xmsg.MsgID, params any, it api.ChatItemID) error {
-	p, err := xmsg.Params(params)
+	m, err := message(ev, id, params)
 	if err != nil {
 		return err
 	}
-	fit := xmsg.MaxBody
-	if cn.Version >= int(xmsg.VersionZstd) {
-		fit = xmsg.MaxPQBody // what fits whether or not the ratchet is post-quantum
+	return w.outBatch(cn, []xmsg.Message{*m}, it)
+}
+
+// outBatch stores messages for the agent as one body.
+func (w *work) outBatch(cn *Conn, msgs []xmsg.Message, it api.ChatItemID) error {
+	var body []byte
+	var err error
+	if len(msgs) == 1 {
+		body, err = xmsg.Encode(msgs[0], xmsg.MaxBody, fitOf(cn))
+	} else {
+		body, err = xmsg.EncodeBatch(msgs)
 	}
-	body, err := xmsg.Encode(xmsg.Message{V: xmsg.Supported, MsgID: id, Event: ev, Params: p}, xmsg.MaxBody, fit)
 	if err != nil {
 		return err
 	}
-	o := &Out{ConnID: cn.ID, ItemID: it, Key: string(id), Body: body, Notify: ev.Notifies()}
+	o := &Out{ConnID: cn.ID, ItemID: it, Key: string(msgs[0].MsgID), Body: body, Notify: msgs[0].Event.Notifies()}
 	if w.line.send != nil && w.line.conn == cn.ID {
 		return w.line.pass(w, o)
 	}
@@ -330,40 +394,55 @@ func (c *Core) onDelivery(ctx context.Context, id agent.ConnID, msgID int64, t t
 	return nil
 }
 
-// setStatus changes the status of a sent item and tells of it.
+// setStatus changes the status of a sent item, and of those that went with it,
+// and tells of it.
 func (w *work) setStatus(id api.ChatItemID, t transition) error {
-	it, err := w.Item(id)
+	first, err := w.Item(id)
 	if errors.Is(err, ErrNotFound) {
 		return nil // deleted
 	}
 	if err != nil {
 		return err
 	}
+	u, err := w.User(first.UserID)
+	if err != nil {
+		return err
+	}
+	v, err := contactViewByID(w, u, first.ContactID)
+	if err != nil {
+		return err
+	}
+	r := api.Response{Type: "chatItemsStatusesUpdated", User: userView(u)}
+	for _, id := range append([]api.ChatItemID{id}, first.Batch...) {
+		it, err := w.Item(id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if changed, err := w.moveStatus(it, t); err != nil {
+			return err
+		} else if changed {
+			r.ChatItems = append(r.ChatItems, w.c.aItem(v, it))
+		}
+	}
+	if len(r.ChatItems) == 0 {
+		return nil
+	}
+	_, err = w.emit(r)
+	return err
+}
+
+func (w *work) moveStatus(it *Item, t transition) (changed bool, err error) {
 	st, change := t(it.Item.Meta.ItemStatus)
 	if !change {
-		return nil
+		return false, nil
 	}
 	no := false
 	it.Item.Meta.ItemStatus, it.Item.Meta.UpdatedAt = st, w.now
 	if st.Type == "sndSent" || st.Type == "sndRcvd" {
 		it.Item.Meta.SentViaProxy = &no
 	}
-	if err := w.PutItem(it); err != nil {
-		return err
-	}
-	u, err := w.User(it.UserID)
-	if err != nil {
-		return err
-	}
-	ct, err := w.Contact(it.ContactID)
-	if err != nil {
-		return err
-	}
-	v, err := contactView(w, u, ct)
-	if err != nil {
-		return err
-	}
-	_, err = w.emit(api.Response{Type: "chatItemsStatusesUpdated", User: userView(u),
-		ChatItems: []api.AChatItem{w.c.aItem(v, it)}})
-	return err
+	return true, w.PutItem(it)
 }

@@ -12,8 +12,10 @@ import (
 
 // linkData is what a short link leads to: who is behind it.
 type linkData struct {
-	Profile  xmsg.Profile `json:"profile"`
-	Business bool         `json:"business"`
+	Profile xmsg.Profile `json:"profile"`
+	// Message is what an address says to who looks at its link.
+	Message  api.MsgContent `json:"message,omitempty"`
+	Business bool           `json:"business"`
 }
 
 // maxLinkData is how long our data of a link may be: longer data would have
@@ -22,15 +24,19 @@ const maxLinkData = 10240
 
 // linkDataOf is the data of a link to a user. A profile image that does not
 // fit is left out; who connects gets it then.
-func linkDataOf(u *User) (*agent.LinkData, error) {
-	p, err := wireProfile(u, api.Preferences{})
+func linkDataOf(u *User, cn *Conn) (*agent.LinkData, error) {
+	p, err := wireProfile(u, cn, api.Preferences{})
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(linkData{Profile: p})
+	return encodeLinkData(linkData{Profile: p})
+}
+
+func encodeLinkData(d linkData) (*agent.LinkData, error) {
+	b, err := json.Marshal(d)
 	if err == nil && len(b) > maxLinkData {
-		p.Image = ""
-		b, err = json.Marshal(linkData{Profile: p})
+		d.Profile.Image = ""
+		b, err = json.Marshal(d)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("chat: writing a link's data: %w", err)
@@ -71,21 +77,36 @@ func sameLink(l *api.CreatedConnLink, link string) bool {
 	return l != nil && (l.ConnFullLink == link || l.ConnShortLink != "" && l.ConnShortLink == link)
 }
 
-// ourLink tells whether a connection has the link: what it leads to is known
-// then, and the relay need not be asked.
-func (c *Core) ourLink(ctx context.Context, user api.UserID, link string) (found *api.CreatedConnLink, err error) {
+// ourLink tells whether our address or an invitation of ours has the link: what
+// it leads to is known then, and the relay need not be asked.
+func (c *Core) ourLink(ctx context.Context, user api.UserID, link string) (found *api.CreatedConnLink, address bool, err error) {
 	err = c.view(ctx, func(tx Tx) error {
-		u, err := sameUser(tx, user)
+		u, err := activeUser(tx)
+		if err == nil && user != 0 {
+			u, err = sameUser(tx, user)
+		}
 		if err != nil {
 			return err
 		}
+		if ad, err := addressOf(tx, u); err == nil && sameLink(ad.Link, link) {
+			found, address = as(ad.Link, link), true
+			return nil
+		}
 		conns, err := tx.Conns(u.ID)
 		for _, cn := range conns {
-			if sameLink(cn.Link, link) {
-				found = cn.Link
+			if sameLink(cn.Link, link) && cn.Address == 0 {
+				found, address = as(cn.Link, link), cn.Request
 			}
 		}
 		return err
 	})
-	return found, err
+	return found, address, err
+}
+
+// as is a link in the form that was asked for, the full one alone, or both.
+func as(l *api.CreatedConnLink, link string) *api.CreatedConnLink {
+	if l.ConnFullLink == link {
+		return &api.CreatedConnLink{ConnFullLink: link}
+	}
+	return l
 }

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/api"
@@ -28,7 +29,8 @@ func TestShortLink(t *testing.T) {
 		if err := json.Unmarshal(r.ConnectionPlan, &got); err != nil || got.InvitationLinkPlan.Type != want {
 			t.Fatalf("plan %s: %v", r.ConnectionPlan, err)
 		}
-		if r.ConnLink.ConnFullLink != link.ConnFullLink || r.ConnLink.ConnShortLink != link.ConnShortLink {
+		// what the relay keeps has a key for the post-quantum ratchet more
+		if !strings.HasPrefix(r.ConnLink.ConnFullLink, link.ConnFullLink) || r.ConnLink.ConnShortLink != link.ConnShortLink {
 			t.Errorf("link of the plan: %+v", r.ConnLink)
 		}
 		return got.InvitationLinkPlan.Data.Profile.DisplayName

@@ -30,7 +30,9 @@ type Tx interface {
 	UserTx
 	ContactTx
 	ConnTx
+	AddressTx
 	ItemTx
+	TimerTx
 	ReadTx
 	OutTx
 	LogTx
@@ -67,6 +69,19 @@ type ConnTx interface {
 	DeleteConn(id api.ConnID) error
 }
 
+// AddressTx keeps contact addresses, at most one a user, and requests to them.
+type AddressTx interface {
+	PutAddress(a *Address) error
+	Address(u api.UserID) (*Address, error)
+	AddressByAgentID(id agent.ConnID) (*Address, error)
+	DeleteAddress(id api.UserContactLinkID) error
+	PutRequest(r *Request) error
+	Request(id api.ContactRequestID) (*Request, error)
+	// Requests are all of a user.
+	Requests(u api.UserID) ([]*Request, error)
+	DeleteRequest(id api.ContactRequestID) error
+}
+
 // ItemTx keeps chat items.
 type ItemTx interface {
 	PutItem(it *Item) error
@@ -79,6 +94,13 @@ type ItemTx interface {
 	AddVersion(id api.ChatItemID, v ItemVersion) error
 	// Versions are an item's versions, the newest first.
 	Versions(id api.ChatItemID) ([]ItemVersion, error)
+}
+
+// TimerTx keeps when items are to disappear.
+type TimerTx interface {
+	PutTimer(id api.ChatItemID, at time.Time) error
+	// Timers are the items that are due, up to limit, and when the next is.
+	Timers(now time.Time, limit int) (due []api.ChatItemID, next time.Time, err error)
 }
 
 // ReadTx counts and changes what is unread.
@@ -138,6 +160,10 @@ type User struct {
 	RcptGroups bool
 	AutoAccept bool
 	NamedAt    *time.Time // when a name or the picture changed last
+	Hidden     *api.UserPwdHash
+	ItemTTL    int64 // seconds that items live, 0: for ever
+	Tags       []api.ChatTag
+	LastTag    int64
 }
 
 // Contact is a person, or the contact that stands for a user of ours (IsUser).
@@ -153,12 +179,53 @@ type Contact struct {
 	Status    string // active, deleted (by the other party), deletedByUser
 	Settings  api.ChatSettings
 	UserPrefs api.Preferences
-	ConnID    api.ConnID // 0: none
-	Unread    bool       // the user said so
-	Deleted   bool       // the chat, not the contact
+	ConnID    api.ConnID           // 0: none
+	RequestID api.ContactRequestID // that came to our address, or 0
+	// Incognito is set when the contact sees a profile of its own.
+	Incognito bool
+	Tags      []int64
+	ItemTTL   *int64 // nil: the user's
+	Unread    bool   // the user said so
+	Deleted   bool   // the chat, not the contact
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	ChatTS    *time.Time
+}
+
+// Address is a contact address of ours.
+type Address struct {
+	ID       api.UserContactLinkID
+	UserID   api.UserID
+	AgentID  agent.ConnID
+	Link     *api.CreatedConnLink // nil while it is made
+	Data     bool                 // the short link tells who we are
+	Settings api.AddressSettings
+}
+
+// Request is somebody who asks to connect through our address. It has a
+// contact from the beginning, without a connection until it is accepted.
+type Request struct {
+	ID        api.ContactRequestID
+	UserID    api.UserID
+	AddressID api.UserContactLinkID
+	AgentAddr agent.ConnID
+	AgentReq  agent.RequestID
+	ContactID api.ContactID
+	Name      string
+	ProfileID api.ProfileID
+	Profile   api.Profile
+	Peer      api.VersionRange
+	XID       string // theirs, the same when they ask again
+	PQ        bool
+	Accepted  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// CustomProfile is one that only one contact sees in place of the user's.
+type CustomProfile struct {
+	ID      api.ProfileID
+	Profile api.Profile
 }
 
 // Conn is a connection of the agent.
@@ -170,6 +237,12 @@ type Conn struct {
 	Status    string        // see the constants
 	Initiated bool
 	Link      *api.CreatedConnLink
+	// Request is set when we asked an address: the connection is pending until
+	// somebody accepts.
+	Request   bool
+	XID       string                // our name for the request, for asking again
+	Address   api.UserContactLinkID // through which the contact came, or 0
+	Custom    *CustomProfile        // shown instead of the user's
 	Alias     string
 	Version   int
 	Peer      api.VersionRange
@@ -188,6 +261,7 @@ const (
 	ConnNew       = "new"       // an invitation nobody has used
 	ConnJoined    = "joined"    // we used one; the relay does not know yet
 	ConnRequested = "requested" // our invitation was used
+	ConnAccepted  = "accepted"  // and we have answered
 	ConnSndReady  = "snd-ready" // we used one and can send
 	ConnReady     = "ready"
 	ConnDeleted   = "deleted"
@@ -209,9 +283,20 @@ type Item struct {
 	Idem string
 	// Integrity is set when the agent found a message out of order.
 	Integrity *api.MsgErrorType
+	// Reactions are those of both sides.
+	Reactions []Reaction
+	// Batch are the items that the same message of the agent carries after
+	// this one.
+	Batch []api.ChatItemID
 	// Item is the item as the API shows it, except what depends on the time:
 	// Deletable and Editable.
 	Item api.ChatItem
+}
+
+// Reaction is one side's reaction to an item.
+type Reaction struct {
+	Emoji string
+	Ours  bool
 }
 
 // ItemQuery selects items of a user, or of one contact.

@@ -95,7 +95,7 @@ func (w *work) createUser(p api.Profile) (*User, error) {
 	return u, w.activate(u)
 }
 
-// activate makes u the active user.
+// activate makes u the active user, with the highest number of all.
 func (w *work) activate(u *User) error {
 	users, err := w.Users()
 	if err != nil {
@@ -154,6 +154,7 @@ func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.P
 		if err != nil {
 			return err
 		}
+		was := *u
 		from := u.Profile
 		change(&u.Profile)
 		if err := checkName(u.Profile.DisplayName); err != nil {
@@ -170,12 +171,12 @@ func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.P
 			return err
 		}
 		changed := []api.Contact{}
-		if conns, err = w.tellProfile(u, &changed); err != nil {
+		if conns, err = w.tellProfile(&was, u, &changed); err != nil {
 			return err
 		}
 		to := u.Profile
 		r = api.Response{Type: "userProfileUpdated", User: userView(u), FromProfile: &from, ToProfile: &to,
-			UpdateSummary: &api.UserProfileUpdateSummary{UpdateSuccesses: len(changed), ChangedContacts: changed}}
+			UpdateSummary: &api.UserProfileUpdateSummary{UpdateSuccesses: len(conns), ChangedContacts: changed}}
 		return nil
 	})
 	for _, id := range conns {

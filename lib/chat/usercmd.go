@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
 // Commands about users, profiles and the program.
@@ -15,11 +16,6 @@ import (
 var userSyntax = []syntax{
 	{"/user", fixed(showUser)}, {"/u", fixed(showUser)},
 	{"/users", fixed(listUsers)},
-	{"/_user ", func(a *args) runner { return switchUser(api.UserID(a.int()), "") }},
-	{"/user ", func(a *args) runner { return switchUser(0, a.name()) }},
-	{"/u ", func(a *args) runner { return switchUser(0, a.name()) }},
-	{"/_create user ", createUserJSON},
-	{"/create user ", createUserWords},
 	{"/p", fixed(showProfile)}, {"/profile", fixed(showProfile)},
 	{"/p ", profileWords}, {"/profile ", profileWords},
 	{"/_profile ", profileJSON},
@@ -28,13 +24,6 @@ var userSyntax = []syntax{
 	{"/show profile image", fixed(showImage)},
 	{"/set ", setFeature},
 	{"/version", fixed(version)}, {"/v", fixed(version)},
-	{"/_check running", answer("chatRunning")},
-	{"/_start", func(a *args) runner {
-		for _, k := range []string{"main", "subscribe", "expire", "snd_files", "xftp"} {
-			a.flag(k, true)
-		}
-		return answer("chatRunning")(a)
-	}},
 	{"/_app activate", func(a *args) runner { a.flag("restore", true); return answer("cmdOk")(a) }},
 	{"/_app suspend ", func(a *args) runner { a.int(); return answer("cmdOk")(a) }},
 	{"/_resubscribe all", answer("cmdOk")},
@@ -49,12 +38,6 @@ var userSyntax = []syntax{
 	{"/contact_merge ", func(a *args) runner { a.onOff(); return answer("cmdOk")(a) }},
 	{"/_files_encrypt ", func(a *args) runner { a.onOff(); return answer("cmdOk")(a) }},
 	{"/set receipts ", receipts}, {"/_set receipts ", receiptsOf},
-	{"/_get tags ", func(a *args) runner {
-		id := api.UserID(a.int())
-		return withUser(id, func(_ Tx, u *User) (api.Response, error) {
-			return api.Response{Type: "chatTags", User: userView(u), UserTags: []any{}}, nil
-		})
-	}},
 	{"//", func(a *args) runner {
 		a.rest()
 		return func(context.Context, *Core) (api.Response, error) {
@@ -104,40 +87,6 @@ func listUsers(ctx context.Context, c *Core) (r api.Response, err error) {
 	return r, err
 }
 
-func switchUser(id api.UserID, name string) runner {
-	return func(ctx context.Context, c *Core) (r api.Response, err error) {
-		err = c.update(ctx, func(w *work) error {
-			users, err := w.Users()
-			if err != nil {
-				return err
-			}
-			for _, u := range users {
-				if u.ID == id || name != "" && u.Name == name {
-					r = api.Response{Type: "activeUser", User: userView(u)}
-					err := w.activate(u)
-					r.User = userView(u)
-					return err
-				}
-			}
-			return coreError(api.ErrorType{Type: "userUnknown"})
-		})
-		return r, err
-	}
-}
-
-func addUser(p api.Profile) runner {
-	return func(ctx context.Context, c *Core) (r api.Response, err error) {
-		err = c.update(ctx, func(w *work) error {
-			u, err := w.createUser(p)
-			if err == nil {
-				r = api.Response{Type: "activeUser", User: userView(u)}
-			}
-			return err
-		})
-		return r, err
-	}
-}
-
 // strictProfile is a profile that states both of its names.
 type strictProfile struct {
 	DisplayName *string `json:"displayName"`
@@ -151,20 +100,11 @@ func (a *args) profile(raw []byte) (p api.Profile) {
 		a.fail()
 		return p
 	}
-	s.Profile.DisplayName, s.Profile.FullName = *s.DisplayName, *s.FullName
-	return s.Profile
-}
-
-func createUserJSON(a *args) runner {
-	var v struct {
-		Profile       json.RawMessage `json:"profile"`
-		PastTimestamp *bool           `json:"pastTimestamp"`
-	}
-	a.json(&v)
-	if v.PastTimestamp == nil || v.Profile == nil {
+	if l, err := link.Parse(s.ContactLink); s.ContactLink != "" && (err != nil || l.Mode() == link.Invitation) {
 		a.fail()
 	}
-	return addUser(a.profile(v.Profile))
+	s.Profile.DisplayName, s.Profile.FullName = *s.DisplayName, *s.FullName
+	return s.Profile
 }
 
 // nameAndBio is "name" or "name what they do".
@@ -175,8 +115,6 @@ func (a *args) nameAndBio() (p api.Profile) {
 	}
 	return p
 }
-
-func createUserWords(a *args) runner { return addUser(a.nameAndBio()) }
 
 func showProfile(ctx context.Context, c *Core) (api.Response, error) {
 	return withUser(0, func(_ Tx, u *User) (api.Response, error) {
@@ -240,6 +178,9 @@ func setFeature(a *args) runner {
 		if !a.lit(" ") {
 			return prefOf(contact, f, nil)
 		}
+		if name == "timedMessages" {
+			return lifeOf(contact, f, a)
+		}
 		return prefOf(contact, f, &api.Preference{Allow: a.oneOf("always", "yes", "no")})
 	}
 	v := &api.Preference{Allow: a.oneOf("always", "yes", "no")}
@@ -251,6 +192,46 @@ func setFeature(a *args) runner {
 		*f.of(&prefs) = v
 		p.Preferences = &prefs
 	})
+}
+
+// units are those of "/set disappear @bob yes 30s", in seconds.
+var units = []struct {
+	word string
+	sec  int64
+}{{"month", 30 * 86400}, {"week", 7 * 86400}, {"day", 86400}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"s", 1}}
+
+// lifeOf is the rest of "/set disappear @bob yes [TIME]" or "… no"; without a
+// time the one set before stays.
+func lifeOf(contact string, f feature, a *args) runner {
+	allow := a.oneOf("yes", "no")
+	var ttl *int
+	if allow == "yes" && a.lit(" ") {
+		n := int64(1)
+		if a.s != "" && a.s[0] >= '0' && a.s[0] <= '9' {
+			n = a.int()
+		}
+		for _, u := range units {
+			if a.lit(u.word) {
+				n *= u.sec
+				break
+			}
+		}
+		v := int(n)
+		ttl = &v
+	}
+	return func(ctx context.Context, c *Core) (api.Response, error) {
+		id, err := c.contactID(ctx, contact)
+		if err != nil {
+			return api.Response{}, err
+		}
+		return c.setPrefs(ctx, id, func(p *api.Preferences) {
+			v := &api.Preference{Allow: allow, TTL: ttl}
+			if old := *f.of(p); ttl == nil && old != nil {
+				v.TTL = old.TTL
+			}
+			*f.of(p) = v
+		})
+	}
 }
 
 func prefOf(name string, f feature, v *api.Preference) runner {

@@ -2,12 +2,15 @@ package chat
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/markdown"
+	"github.com/simplexkit/simplexkit/lib/xmsg"
 )
 
 // How rows look in the API.
@@ -28,7 +31,7 @@ func userView(u *User) *api.User {
 		UserID: u.ID, AgentUserID: strconv.FormatInt(int64(u.ID), 10), UserContactID: u.ContactID,
 		LocalDisplayName: u.Name, Profile: localProfile(u.ProfileID, u.Profile, ""),
 		FullPreferences: fullPreferences(u.Profile.Preferences),
-		ActiveUser:      u.Active, ActiveOrder: u.Order, ShowNtfs: u.ShowNtfs,
+		ActiveUser:      u.Active, ActiveOrder: u.Order, ShowNtfs: u.ShowNtfs && u.Hidden == nil, ViewPwdHash: u.Hidden,
 		SendRcptsContacts: u.Receipts, SendRcptsSmallGroups: u.RcptGroups,
 		AutoAcceptMemberContacts: u.AutoAccept, UserMemberProfileUpdatedAt: u.NamedAt,
 	}
@@ -43,7 +46,7 @@ func connView(c *Conn) *api.Connection {
 	return &api.Connection{
 		ConnID: c.ID, AgentConnID: agentConnID(c.AgentID), ConnChatVersion: c.Version,
 		PeerChatVRange: c.Peer, ConnType: "contact", ConnStatus: c.Status,
-		LocalAlias: c.Alias, EntityID: c.ContactID,
+		LocalAlias: c.Alias, EntityID: c.ContactID, ViaUserContactLink: c.Address, XContactID: c.XID, CustomProfileID: c.customID(),
 		PQSupport: c.PQSupport, PQEncryption: c.PQSupport, PQSndEnabled: c.PQ, PQRcvEnabled: c.PQ,
 		CreatedAt: c.CreatedAt,
 	}
@@ -55,7 +58,7 @@ func contactView(tx Tx, u *User, c *Contact) (*api.Contact, error) {
 		ContactUsed: c.Used, ContactStatus: c.Status, ChatSettings: c.Settings,
 		UserPreferences: c.UserPrefs, MergedPreferences: mergePreferences(u, c),
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, ChatTS: c.ChatTS,
-		ChatTags: []int64{}, ChatDeleted: c.Deleted,
+		ChatTags: append([]int64{}, c.Tags...), ChatItemTTL: c.ItemTTL, ChatDeleted: c.Deleted, ContactRequestID: c.RequestID,
 	}
 	if c.ConnID != 0 {
 		conn, err := tx.Conn(c.ConnID)
@@ -70,17 +73,53 @@ func contactView(tx Tx, u *User, c *Contact) (*api.Contact, error) {
 }
 
 func pendingView(c *Conn) *api.PendingContactConnection {
-	return &api.PendingContactConnection{
-		PccConnID: c.ID, PccAgentConnID: agentConnID(c.AgentID), PccConnStatus: c.Status,
-		ConnLinkInv: c.Link, LocalAlias: c.Alias, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	v := &api.PendingContactConnection{
+		PccConnID: c.ID, PccAgentConnID: agentConnID(c.AgentID), PccConnStatus: c.Status, ViaContactURI: c.Request,
+		CustomProfileID: c.customID(), ConnLinkInv: c.Link, LocalAlias: c.Alias, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
+	if c.Request {
+		v.ConnLinkInv = nil // it is not an invitation
+	}
+	return v
+}
+
+// customID is the number of the profile that only this contact sees, or 0.
+func (c *Conn) customID() api.ProfileID {
+	if c.Custom == nil {
+		return 0
+	}
+	return c.Custom.ID
 }
 
 func (c *Core) itemView(it *Item) api.ChatItem {
 	v := it.Item
 	own := it.Sent && it.Message && v.Meta.ItemDeleted == nil && c.now().Sub(v.Meta.ItemTS) < editFor
 	v.Meta.Deletable, v.Meta.Editable = own, own
+	if it.Message {
+		v.FormattedText = formatted(v.Content.MsgContent)
+	}
+	if v.QuotedItem != nil {
+		q := *v.QuotedItem
+		q.FormattedText, v.QuotedItem = formatted(q.Content), &q
+	}
 	return v
+}
+
+// formatted is the formatting of a message's text, nil if it has none.
+func formatted(c api.MsgContent) json.RawMessage {
+	content, err := xmsg.ParseContent(c)
+	if err != nil {
+		return nil
+	}
+	pieces := markdown.Parse(content.Text)
+	if pieces == nil {
+		return nil
+	}
+	b, err := json.Marshal(pieces)
+	if err != nil {
+		panic("chat: unreachable: pieces of text always have a JSON form")
+	}
+	return b
 }
 
 func (c *Core) aItem(contact *api.Contact, it *Item) api.AChatItem {

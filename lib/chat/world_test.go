@@ -91,7 +91,7 @@ func (p *person) start() {
 	if p.wrap != nil {
 		ag = p.wrap(a)
 	}
-	p.Core = chat.New(chat.Config{Store: cdb, Agent: ag, Version: "test", Cards: p.cards})
+	p.Core = chat.New(chat.Config{Store: cdb, Agent: ag, Version: "test", Cards: p.cards, PQ: true})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := a.Run(ctx, p); err != nil && ctx.Err() == nil {

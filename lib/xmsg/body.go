@@ -221,3 +221,24 @@ func Encode(m Message, max, fit int) ([]byte, error) {
 	}
 	return nil, fmt.Errorf("xmsg: write %s: %d bytes, %d fit: %w", tagText(m.Event), len(b), fit, ErrTooLarge)
 }
+
+// EncodeBatch makes a body of several messages.
+func EncodeBatch(msgs []Message) ([]byte, error) {
+	b := []byte{'['}
+	for i, m := range msgs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = m.AppendJSON(b); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// BatchFits tells whether messages are one body of at most fit bytes.
+func BatchFits(msgs []Message, fit int) bool {
+	b, err := EncodeBatch(msgs)
+	return err == nil && len(b) <= fit
+}

@@ -12,6 +12,8 @@ var sealed = store.Columns{
 	{Name: "chat_contacts.name", Row: []string{"user_id"}, Token: true},
 	{Name: "chat_contacts.doc", Row: []string{"contact_id", "user_id", "name"}},
 	{Name: "chat_conns.doc", Row: []string{"conn_id", "user_id", "agent_conn_id"}},
+	{Name: "chat_addresses.doc", Row: []string{"address_id", "user_id", "agent_conn_id"}},
+	{Name: "chat_requests.doc", Row: []string{"request_id", "user_id"}},
 	{Name: "chat_items.msg_id", Row: []string{"contact_id"}, Token: true},
 	{Name: "chat_items.idem", Row: []string{"user_id"}, Token: true},
 	{Name: "chat_items.text", Row: []string{"item_id", "user_id", "contact_id"}},
