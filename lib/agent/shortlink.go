@@ -196,8 +196,8 @@ func (a *Agent) doSetLink(ctx context.Context, _ *turn, c *StoredCommand) (until
 	}
 	set := LinkSet{}
 	if set.Short, err = a.setLink(ctx, t, q, l, d); err != nil {
-		if temporary(err) {
-			return q.Server, err
+		if cause := temporarily(err); temporary(cause) {
+			return q.Server, cause
 		}
 		set.Err = toError(err, q.Server)
 	}
