@@ -17,9 +17,9 @@ import (
 
 func agentRows() []row {
 	var out []row
-	for _, n := range []int{10, 1000} {
+	for _, n := range []int{10, 1000, 10_000} {
 		out = append(out, row{
-			name: "agent_start_" + strconv.Itoa(n), round: 2 * time.Second,
+			name: "agent_start_" + strconv.Itoa(n), round: 2 * time.Second, long: n > 1000,
 			unit:    "ms from opening an agent's store until all its queues are subscribed to",
 			floorIs: "a new session that subscribes to as many queues",
 			open:    func(ctx context.Context, o *options) (*sides, error) { return openAgentStart(ctx, o, n) },

@@ -53,6 +53,7 @@ func (o *options) many() int {
 type grown struct {
 	*relayProcess
 	n        int
+	path     string // of the store
 	rcv, snd *smpclient.Client
 	arrived  chan arrival
 }
@@ -105,7 +106,8 @@ func grow(ctx context.Context, o *options, n int) (*grown, error) {
 		return nil, err
 	}
 	home := w.Relay.Args[len(w.Relay.Args)-1]
-	if err := fill(ctx, filepath.Join(home, "queues.db"), n); err != nil {
+	path := filepath.Join(home, "queues.db")
+	if err := fill(ctx, path, n); err != nil {
 		return nil, err
 	}
 	w.Relay.Args = cores("0", w.Relay.Args...)
@@ -113,7 +115,7 @@ func grow(ctx context.Context, o *options, n int) (*grown, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &grown{relayProcess: &relayProcess{w.Relay, addr}, n: n, arrived: make(chan arrival, 2048)}
+	g := &grown{relayProcess: &relayProcess{w.Relay, addr}, n: n, path: path, arrived: make(chan arrival, 2048)}
 	if err := w.Relay.Start(ctx); err != nil {
 		return nil, err
 	}

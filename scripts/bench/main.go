@@ -11,7 +11,7 @@
 //	go run ./scripts/bench [-short|-long] [-bin DIR] [-run REGEXP]
 //
 // All of it takes under ten minutes; -long has rounds of 10 s, and stores of a
-// million queues.
+// million queues, and a few rows more.
 //
 // The relay and the floor's server run on core 0 and the load generator on
 // core 1, where taskset exists and there are two cores. See
@@ -72,7 +72,7 @@ type options struct {
 
 // rows are all measurements, cheap ones first.
 func rows() []row {
-	return slices.Concat(ratchetRows(), stepRows(), relayRows(), loadRows(), proxiedRows(), memoryRows(), growthRows(), latencyRows(), agentRows())
+	return slices.Concat(ratchetRows(), stepRows(), relayRows(), loadRows(), proxiedRows(), memoryRows(), clientRows(), depthRows(), growthRows(), latencyRows(), agentRows())
 }
 
 func (o *options) run(ctx context.Context) error {
@@ -94,7 +94,7 @@ func (o *options) run(ctx context.Context) error {
 		o.patience = time.Now().Add(time.Hour)
 	}
 	for _, r := range rows() {
-		if !o.only.MatchString(r.name) {
+		if !o.only.MatchString(r.name) || r.long && !o.long {
 			continue
 		}
 		if err := o.measure(ctx, r); err != nil {

@@ -14,6 +14,7 @@ type row struct {
 	floorIs string
 	// round is how long one side runs in one round of a full measurement.
 	round time.Duration
+	long  bool // only with -long
 	// open makes both sides ready. Each returns how much of unit it did.
 	open func(ctx context.Context, o *options) (*sides, error)
 }
