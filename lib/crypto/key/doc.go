@@ -13,6 +13,6 @@
 //	Ed25519   1.3.101.112  32          32 (seed)    44        48
 //	Ed448     1.3.101.113  57          57 (seed)    69        73
 //
-// The curves are those of the standard library and of circl. The package is
+// Ed25519 is the standard library's, the other curves are circl's. The package is
 // pure but for reading crypto/rand in the Generate functions.
 package key

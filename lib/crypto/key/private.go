@@ -1,7 +1,6 @@
 package key
 
 import (
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/cloudflare/circl/dh/x25519"
 	"github.com/cloudflare/circl/dh/x448"
 	"github.com/cloudflare/circl/sign/ed448"
 )
@@ -47,7 +47,6 @@ func newSecret[P Public](pub P, m *material) secret[P] {
 // it where that is not the raw key.
 type material struct {
 	raw     []byte
-	x25519  *ecdh.PrivateKey
 	ed25519 ed25519.PrivateKey
 	ed448   ed448.PrivateKey
 }
@@ -85,8 +84,7 @@ func (s *secret[P]) AppendPKCS8(b []byte) []byte {
 }
 
 // Wipe overwrites the key, which is unusable afterwards: methods that need it
-// panic. Copies inside the standard library's X25519 are left to the garbage
-// collector.
+// panic.
 func (s *secret[P]) Wipe() {
 	m := s.mat()
 	clear(m.raw)
@@ -152,11 +150,10 @@ func X25519FromRaw(raw []byte) (*X25519Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := ecdh.X25519().NewPrivateKey(b)
-	if err != nil {
-		return nil, ErrParse
-	}
-	return &X25519Private{newSecret(X25519Public(k.PublicKey().Bytes()), &material{raw: b, x25519: k})}, nil
+	k, p := x25519.Key(b), x25519.Key{}
+	defer clear(k[:])
+	x25519.KeyGen(&p, &k)
+	return &X25519Private{newSecret(X25519Public(p), &material{raw: b})}, nil
 }
 
 // X448FromRaw copies a raw key of 56 bytes. The error is [ErrParse].
@@ -215,15 +212,13 @@ func (k *X25519Private) Equal(o *X25519Private) bool {
 
 // DH is the shared secret with p, 32 bytes. The error is [ErrLowOrder].
 func (k *X25519Private) DH(p X25519Public) ([]byte, error) {
-	pub, err := ecdh.X25519().NewPublicKey(p[:])
-	if err != nil {
-		return nil, ErrParse
-	}
-	s, err := k.mat().x25519.ECDH(pub)
-	if err != nil {
+	var out x25519.Key
+	priv, pub := x25519.Key(k.mat().raw), x25519.Key(p)
+	defer clear(priv[:])
+	if !x25519.Shared(&out, &priv, &pub) {
 		return nil, ErrLowOrder
 	}
-	return s, nil
+	return out[:], nil
 }
 
 // DH is the shared secret with p, 56 bytes. The error is [ErrLowOrder].
