@@ -18,6 +18,8 @@ const (
 	opTimeout = time.Minute
 	// deleteTimeout bounds the deletion of a thousand queues.
 	deleteTimeout = time.Minute
+	// startOfWorker is how long it takes at most to start a worker.
+	startOfWorker = 20 * time.Microsecond
 	// opening is how many connections are set up at once.
 	opening = 32
 )
@@ -86,6 +88,8 @@ func (l *Load) Run(ctx context.Context, b Bounds) (Result, error) {
 	workers := l.o.Conns * l.o.Depth
 	r := &run{b: b, stop: make(chan struct{}), start: time.Now()}
 	if l.o.Rate > 0 {
+		// Not before all workers wait for their time.
+		r.start = r.start.Add(time.Duration(workers) * startOfWorker)
 		r.interval = time.Duration(float64(workers) / l.o.Rate * float64(time.Second))
 	}
 	recs := make([]*recorder, workers)

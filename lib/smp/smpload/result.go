@@ -40,16 +40,22 @@ type Latency struct {
 // recorder counts latencies in classes that grow by a hundredth, from a
 // microsecond to over an hour.
 type recorder struct {
-	classes [2300]uint32
+	classes []uint32 // nil before the first: most workers of a large load at a low rate have none
 	n       int
 	ops     int
 	sum     time.Duration
 	max     time.Duration
 }
 
-const growth = 0.01
+const (
+	growth  = 0.01
+	classes = 2300
+)
 
 func (r *recorder) add(ops int, d time.Duration) {
+	if r.classes == nil {
+		r.classes = make([]uint32, classes)
+	}
 	class := int(math.Log(max(float64(d.Nanoseconds())/1000, 1)) / growth)
 	r.classes[min(class, len(r.classes)-1)]++
 	r.n++
@@ -59,6 +65,9 @@ func (r *recorder) add(ops int, d time.Duration) {
 }
 
 func (r *recorder) merge(o *recorder) {
+	if r.classes == nil && o.classes != nil {
+		r.classes = make([]uint32, classes)
+	}
 	for i, n := range o.classes {
 		r.classes[i] += n
 	}
