@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/agent/envelope"
+	"github.com/simplexkit/simplexkit/lib/agent/relays"
 	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/smp"
@@ -122,8 +123,13 @@ func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
 	k := a.key(c, q.Server)
 	if a.fetched.CompareAndDelete(q.RcvID, id) {
-		k = a.fetchKey(c, q.Server)
+		// It may have come by a subscription too, which waits for its own.
+		a.ackOn(ctx, a.fetchKey(c, q.Server), q, id)
 	}
+	a.ackOn(ctx, k, q, id)
+}
+
+func (a *Agent) ackOn(ctx context.Context, k relays.Key, q *RcvQueue, id smp.MsgID) {
 	if s := a.relays.Current(k); s != nil {
 		if err := s.Ack(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}, id); err != nil && ctx.Err() == nil {
 			a.log.Debug("message not acknowledged", "err", err)
