@@ -81,6 +81,7 @@ type ContactLine struct {
 	ContactID ContactID `json:"contactId"`
 	Name      string    `json:"name"`
 	FullName  string    `json:"fullName,omitempty"`
+	Alias     string    `json:"alias,omitempty"` // a name of our own giving
 	// State is "connecting", "connected" or "deleted".
 	State     string    `json:"state"`
 	Unread    int       `json:"unread"`

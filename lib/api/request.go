@@ -46,3 +46,17 @@ type UserContactRequest struct {
 	WelcomeSharedID   string             `json:"welcomeSharedMsgId,omitempty"`
 	RequestSharedID   string             `json:"requestSharedMsgId,omitempty"`
 }
+
+// RequestLine is a request in one line.
+type RequestLine struct {
+	RequestID ContactRequestID `json:"requestId"`
+	Name      string           `json:"name"`
+	FullName  string           `json:"fullName,omitempty"`
+	CreatedAt time.Time        `json:"createdAt"`
+}
+
+// RequestsResult is the result of "requests".
+type RequestsResult struct {
+	Type     string        `json:"type"` // "requests"
+	Requests []RequestLine `json:"requests"`
+}

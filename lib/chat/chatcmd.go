@@ -14,6 +14,15 @@ var chatSyntax = []syntax{
 	{"/_contacts ", func(a *args) runner { return listContacts(api.UserID(a.int())) }},
 	{"/contacts", fixed(listContacts(0))},
 	{"/_get chats ", getChats},
+	{"/_get chats pcc=", func(a *args) runner { // of the active user, as older clients write it
+		q := chatsQuery{pending: a.onOff()}
+		return func(ctx context.Context, c *Core) (api.Response, error) {
+			return withUser(0, func(tx Tx, u *User) (api.Response, error) {
+				chats, err := c.chats(tx, u, q)
+				return api.Response{Type: "apiChats", User: userView(u), Chats: chats}, err
+			})(ctx, c)
+		}
+	}},
 	{"/chats", chatList}, {"/cs", chatList},
 	{"/_get chat ", getChat},
 	{"/_read chat ", readChat},

@@ -183,7 +183,11 @@ func (a *args) updatedContent() xmsg.Content {
 	var v struct {
 		MsgContent json.RawMessage `json:"msgContent"`
 	}
+	whole := json.RawMessage(a.s)
 	a.json(&v)
+	if v.MsgContent == nil {
+		v.MsgContent = whole // content alone, as older clients write it
+	}
 	content, err := xmsg.ParseContent(v.MsgContent)
 	if err != nil {
 		a.fail()

@@ -45,7 +45,7 @@ type none struct{}
 var methods = map[string]method{
 	"init": reading(callInit), "createProfile": reading(callInit),
 	"info": reading(callInfo), "invite": reading(callInvite), "connect": reading(callConnect),
-	"contacts": reading(callContacts), "send": reading(callSend), "recv": reading(callRecv),
+	"requests": reading(callRequests), "contacts": reading(callContacts), "send": reading(callSend), "recv": reading(callRecv),
 	"markRead": reading(callMarkRead), "wait": reading(callWait), "ack": reading(callAck),
 }
 
@@ -150,7 +150,7 @@ func waited(err error) error {
 }
 
 func contactLine(tx Tx, ct *Contact) (*api.ContactLine, error) {
-	l := &api.ContactLine{ContactID: ct.ID, Name: ct.Name, FullName: ct.Profile.FullName, State: "connecting", CreatedAt: ct.CreatedAt}
+	l := &api.ContactLine{ContactID: ct.ID, Name: ct.Name, FullName: ct.Profile.FullName, Alias: ct.Alias, State: "connecting", CreatedAt: ct.CreatedAt}
 	if ct.ConnID != 0 {
 		cn, err := tx.Conn(ct.ConnID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
@@ -216,6 +216,11 @@ func finder(to api.ChatTo) (func(Tx, *User) (*Contact, error), error) {
 	return func(tx Tx, u *User) (*Contact, error) {
 		ct, err := contactNamed(tx, u, name)
 		a := args{s: name}
+		if err != nil {
+			if other, ok := aliased(tx, u, name); ok {
+				return other, nil
+			}
+		}
 		if id := a.int(); err != nil && a.done() {
 			if ct, errID := contactOf(tx, u, api.ContactID(id)); errID == nil {
 				return ct, nil
@@ -223,6 +228,20 @@ func finder(to api.ChatTo) (func(Tx, *User) (*Contact, error), error) {
 		}
 		return ct, err
 	}, nil
+}
+
+// aliased is the contact that has a name of our own giving.
+func aliased(tx Tx, u *User, alias string) (*Contact, bool) {
+	contacts, err := tx.Contacts(u.ID)
+	if err != nil {
+		return nil, false
+	}
+	for _, ct := range contacts {
+		if ct.Alias == alias && !ct.IsUser {
+			return ct, true
+		}
+	}
+	return nil, false
 }
 
 func callSend(ctx context.Context, c *Core, p api.SendParams) (any, error) {

@@ -110,6 +110,7 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 	p.Core = chat.New(chat.Config{
 		Store:   chats,
 		Agent:   p.agent,
+		PQ:      true,
 		Log:     p.log,
 		Version: p.version,
 	})
