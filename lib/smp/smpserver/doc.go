@@ -17,6 +17,9 @@
 // nobody else's time. A runner waits while its own connection's out queue is
 // long.
 //
+// A peer that begins a block has a minute to complete it, so that one that
+// sends byte after byte holds no buffer for long; an idle one holds none.
+//
 // # Durability
 //
 // All changes of the blocks that a runner has at hand go into one update of
