@@ -97,9 +97,11 @@ func recipientRef(id smp.RecipientID) queuestore.Ref {
 	return queuestore.Ref{Kind: queuestore.ByRecipient, ID: smp.EntityID(id)}
 }
 
-// refsOf are the IDs of a queue.
-func refsOf(q *queuestore.Queue) []queuestore.Ref {
-	r := make([]queuestore.Ref, 0, 4)
+// maxRefs is how many IDs a queue has at most.
+const maxRefs = 4
+
+// refsOf are the IDs of a queue, added to r.
+func refsOf(r []queuestore.Ref, q *queuestore.Queue) []queuestore.Ref {
 	r = append(r, recipientRef(q.RecipientID), queuestore.Ref{Kind: queuestore.BySender, ID: smp.EntityID(q.SenderID)})
 	if q.Notifier != nil {
 		r = append(r, queuestore.Ref{Kind: queuestore.ByNotifier, ID: smp.EntityID(q.Notifier.ID)})
@@ -117,6 +119,12 @@ func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, erro
 	out := make([]*queue, len(refs))
 	var missing []queuestore.Ref
 	var at []int
+	absent := func(i int) {
+		if missing == nil {
+			missing, at = make([]queuestore.Ref, 0, len(refs)-i), make([]int, 0, len(refs)-i)
+		}
+		missing, at = append(missing, refs[i]), append(at, i)
+	}
 	t.mu.Lock()
 	for i, r := range refs {
 		if r.ID == "" {
@@ -127,7 +135,7 @@ func (t *table) find(ctx context.Context, refs []queuestore.Ref) ([]*queue, erro
 			out[i] = q
 			continue
 		}
-		missing, at = append(missing, r), append(at, i)
+		absent(i)
 	}
 	load, foreign := t.beginLoadLocked(len(missing) > 0), t.foreign
 	t.mu.Unlock()
@@ -188,7 +196,7 @@ func (t *table) insertLocked(e *queuestore.Entry, r queuestore.Ref) *queue {
 func (t *table) addLocked(q *queue) {
 	t.tick++
 	q.used = t.tick
-	for _, r := range refsOf(q.rec) {
+	for _, r := range refsOf(make([]queuestore.Ref, 0, maxRefs), q.rec) {
 		t.queues[r] = q
 	}
 	t.count++
@@ -203,7 +211,7 @@ func (t *table) removeLocked(q *queue) {
 	if !q.cached {
 		return
 	}
-	for _, r := range refsOf(q.rec) {
+	for _, r := range refsOf(make([]queuestore.Ref, 0, maxRefs), q.rec) {
 		delete(t.queues, r)
 	}
 	t.count--
@@ -262,13 +270,13 @@ func (t *table) unpinLocked(q *queue) {
 
 // replaceLocked makes rec the queue's record.
 func (t *table) replaceLocked(q *queue, rec *queuestore.Queue) {
-	for _, r := range refsOf(q.rec) {
+	for _, r := range refsOf(make([]queuestore.Ref, 0, maxRefs), q.rec) {
 		if t.queues[r] == q {
 			delete(t.queues, r)
 		}
 	}
 	q.rec = rec
-	for _, r := range refsOf(rec) {
+	for _, r := range refsOf(make([]queuestore.Ref, 0, maxRefs), rec) {
 		t.queues[r] = q
 	}
 }
