@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -74,6 +75,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    cmdExits,
+			"until":    cmdUntil,
 			"ready":    cmdReady,
 			"holdlock": cmdHoldLock,
 			"within":   cmdWithin,
@@ -175,6 +177,19 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && !strings.Contains(string(b), args[1]) {
 			err = fmt.Errorf("not yet in:\n%s", b)
+		}
+		return err
+	})
+}
+
+// until REGEXP COMMAND… runs the command until its standard output matches: a
+// peer's news may come a little after our own.
+func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	poll(ts, args[0], func() error {
+		err := ts.Exec(args[1], args[2:]...)
+		if out := ts.ReadFile("stdout"); err == nil && !want.MatchString(out) {
+			err = fmt.Errorf("not yet in:\n%s", out)
 		}
 		return err
 	})
