@@ -32,6 +32,9 @@ func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("connects hundreds of clients")
 	}
+	if raced {
+		t.Skip("the race detector's own memory would be measured")
+	}
 	const conns, subs, limit = 600, 2000, 64 << 10
 	dir := t.TempDir()
 	addr := freshHome(t, dir)

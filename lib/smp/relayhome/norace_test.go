@@ -1,0 +1,5 @@
+//go:build !race
+
+package relayhome_test
+
+const raced = false
