@@ -205,13 +205,13 @@ func (r *replay) wait(profile, k string, n int) bool {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\$\{(\d+):([^}]*)\}`)
+var captured = regexp.MustCompile(`\$\{(\d+):([^}]*)\}`)
 
 // fill puts values of our answers into a command; false if one is missing.
 func (r *replay) fill(s string) (string, bool) {
 	ok := true
-	s = placeholder.ReplaceAllStringFunc(s, func(m string) string {
-		x := placeholder.FindStringSubmatch(m)
+	s = captured.ReplaceAllStringFunc(s, func(m string) string {
+		x := captured.FindStringSubmatch(m)
 		n, _ := strconv.Atoi(x[1])
 		var v any = r.given[n]
 		for _, k := range strings.Split(x[2], ".") {
@@ -305,7 +305,7 @@ var link = regexp.MustCompile(`(simplex:|https:|smp:)\S*`)
 func (r *replay) key(rec record) string {
 	cmd := rec.Cmd
 	if rec.Template != "" {
-		cmd = placeholder.ReplaceAllString(rec.Template, "$")
+		cmd = captured.ReplaceAllString(rec.Template, "$")
 	}
 	k := rec.Profile + " " + strconv.Quote(link.ReplaceAllString(cmd, "<link>"))
 	r.keys[k]++

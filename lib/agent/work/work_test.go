@@ -18,10 +18,10 @@ func TestGroup(t *testing.T) {
 		w.Kick("early", func(context.Context) (Pause, bool) { t.Error("ran before the start"); return Pause{}, false })
 		w.Start(ctx)
 		began, runs := time.Now(), []time.Duration{}
-		todo := 3
+		left := 3
 		job := func(context.Context) (Pause, bool) {
 			runs = append(runs, time.Since(began))
-			if todo--; todo > 0 {
+			if left--; left > 0 {
 				return Pause{After: time.Hour, Until: "relay"}, true
 			}
 			return Pause{}, false
@@ -38,7 +38,7 @@ func TestGroup(t *testing.T) {
 		if len(runs) != 3 || runs[0] != 0 || runs[1] != time.Minute || runs[2] != time.Minute+time.Hour {
 			t.Errorf("ran at %v", runs)
 		}
-		todo = 1
+		left = 1
 		w.Kick("job", job)
 		synctest.Wait()
 		if len(runs) != 4 {
