@@ -38,6 +38,10 @@ type Agent struct {
 	// queue's smp.RecipientID.
 	fetched sync.Map
 
+	// waiting has the smp.MSG that came on a new queue while the old one is
+	// not empty yet, by the queue's row. It is not acknowledged.
+	waiting sync.Map
+
 	mu    sync.Mutex // guards what follows
 	inbox map[ConnID][]delivery
 	phase *phase // the one that runs, or the last; nil before Run

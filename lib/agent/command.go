@@ -26,6 +26,7 @@ const (
 	commandDelete  CommandKind = "delete"  // delete a connection's queues
 	commandQAdd    CommandKind = "qadd"    // make a queue to move to
 	commandQSecure CommandKind = "qsecure" // secure it
+	commandQDrain  CommandKind = "qdrain"  // empty the queue that we moved from
 	commandQDelete CommandKind = "qdelete" // delete the queue that we moved from
 	commandQAbort  CommandKind = "qabort"  // delete the queue that we meant to move to
 	commandResolve CommandKind = "resolve" // open a short link and join
@@ -110,6 +111,8 @@ func (a *Agent) do(ctx context.Context, c *StoredCommand) (until string, err err
 		return a.doQueueAdd(ctx, t, c)
 	case commandQSecure:
 		return a.doQueueSecure(ctx, t, c)
+	case commandQDrain:
+		return a.doQueueDrain(ctx, t, c)
 	case commandQDelete, commandQAbort:
 		return a.doQueueDelete(ctx, t, c)
 	case commandResolve:

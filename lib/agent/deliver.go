@@ -185,6 +185,10 @@ func (a *Agent) undeliverable(ctx context.Context, q *SndQueue, d *Delivery, e *
 			t.emit(ConnError{Err: e})
 			return nil
 		}
+		if now := t.sndQueue(q.Row); now == nil || now.Switch == switchTest {
+			t.endDelivery(q, d) // the new queue has it too
+			return nil
+		}
 		switch d.Kind {
 		case KindUser:
 			t.emit(SendError{MsgID: d.ID, Err: e})

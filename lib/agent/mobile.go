@@ -50,6 +50,7 @@ func (a *Agent) run(ctx context.Context) error {
 		}
 		a.mu.Lock()
 		clear(a.inbox)
+		a.waiting.Clear()
 		next := p.next
 		a.mu.Unlock()
 		if next == nil {

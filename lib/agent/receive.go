@@ -86,6 +86,10 @@ func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 		case smp.DELD:
 			t.emit(ConnError{Err: &Error{Code: CodeAuth, Detail: "the relay deleted the queue", Server: q.Server}, Fatal: true})
 		case smp.MSG:
+			if t.draining(q) {
+				a.waiting.Store(q.Row, m)
+				return nil
+			}
 			if q.LastBroker == m.ID {
 				pending := false
 				err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
@@ -127,6 +131,9 @@ func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
 		a.ackOn(ctx, a.fetchKey(c, q.Server), q, id)
 	}
 	a.ackOn(ctx, k, q, id)
+	if q.Switch == switchDrain || q.Switch == switchLate {
+		a.kickCommands(c.ID)
+	}
 }
 
 func (a *Agent) ackOn(ctx context.Context, k relays.Key, q *RcvQueue, id smp.MsgID) {
@@ -282,7 +289,6 @@ func (t *turn) encrypted(q *RcvQueue, id smp.MsgID, body smp.RcvBody, m envelope
 	if !ok {
 		return false, t.keepRatchet(CodeProtocol, errors.New("not an agent message"))
 	}
-	t.switchReceived(q)
 	hash := sha256.Sum256(d.Plain)
 	r := &ReceivedMessage{Conn: t.ID, SenderID: msg.ID, Hash: hash[:], EncHash: encHash[:], ReceivedAt: t.a.cfg.Now()}
 	_, r.User = msg.Message.(envelope.AMsg)

@@ -19,7 +19,9 @@ const (
 	switchWanted SwitchState = "started" // receiving: the new queue is to be made
 	switchAdd    SwitchState = "qadd"    // receiving: it is offered
 	switchUse    SwitchState = "quse"    // receiving: it is secured, the other party told
-	switchDone   SwitchState = "done"    // receiving: a message came on it
+	switchDrain  SwitchState = "drain"   // receiving: a message came on it, which waits until the old one is empty
+	switchLate   SwitchState = "late"    // receiving: the new one is used; the old relay is away and may hold messages
+	switchDone   SwitchState = "done"    // receiving: the old one is empty and to be deleted
 )
 
 // queueAdd: the other party offers a queue to move to; we answer with our
@@ -243,17 +245,87 @@ func (a *Agent) doQueueSecure(ctx context.Context, t *turn, c *StoredCommand) (u
 	})
 }
 
-// switchReceived: a message came on a queue; if it is a new one, the old one
-// is not needed any more.
-func (t *turn) switchReceived(q *RcvQueue) {
+// draining tells whether a message of a queue has to wait. The first one on
+// a new queue stops the old one: what the old relay still holds was sent
+// before, and is lost with the queue, so it is taken first.
+func (t *turn) draining(q *RcvQueue) bool {
 	old := t.rcvQueue(q.Replaces)
-	if old == nil || old.Switch != switchUse {
-		return
+	if old == nil {
+		return false
 	}
-	q.Primary, q.Replaces = true, 0
-	old.Primary, old.Switch = false, switchDone
+	if old.Switch == switchUse {
+		old.Switch = switchDrain
+		t.put(old)
+		t.command(commandQDrain, old.Row, nil)
+	}
+	return old.Switch == switchDrain
+}
+
+// doQueueDrain closes the old queue for its sender and waits until it is
+// empty. If its relay is away the new queue is used at once, and what the old
+// one holds comes late, but comes.
+func (a *Agent) doQueueDrain(ctx context.Context, t *turn, c *StoredCommand) (until string, err error) {
+	old := t.rcvQueue(c.Queue)
+	if old == nil {
+		return "", ErrNotFound
+	}
+	left, err := a.drain(ctx, t.Conn, old)
+	switch {
+	case err != nil && temporary(err) && a.cfg.Now().Sub(c.CreatedAt) < a.cfg.Timing.SendFor:
+		if changed := a.change(ctx, c.Conn, func(t *turn) error { return t.switchOver(c, switchLate) }); changed != nil {
+			return "", changed
+		}
+		return old.Server, err
+	case err == nil && left > 0:
+		return "", errNotYet // the acknowledgement of each message wakes us
+	}
+	return "", a.change(ctx, c.Conn, func(t *turn) error {
+		t.done(c)
+		return t.switchOver(c, switchDone)
+	})
+}
+
+// drain returns how many messages a queue has that nothing can be added to.
+// What is said against a relay that cannot tell is the same as that it is empty.
+func (a *Agent) drain(ctx context.Context, c *Conn, q *RcvQueue) (left int, err error) {
+	s, err := a.relays.Get(ctx, a.key(c, q.Server))
+	if err != nil {
+		return 0, err
+	}
+	auth := QueueAuth{ID: q.RcvID, Key: q.AuthKey}
+	if err := s.Suspend(ctx, auth); err != nil {
+		return 0, err
+	}
+	i, err := s.Info(ctx, auth)
+	return i.Size, err
+}
+
+// switchOver uses the new queue from now on; the message that waited is taken.
+func (t *turn) switchOver(c *StoredCommand, to SwitchState) error {
+	old := t.rcvQueue(c.Queue)
+	if old == nil || old.Switch == to {
+		return nil
+	}
+	old.Primary, old.Switch = false, to
 	t.put(old)
-	t.command(commandQDelete, old.Row, nil)
+	if to == switchDone {
+		t.command(commandQDelete, old.Row, nil)
+	}
+	for _, q := range t.rcv {
+		if q.Replaces == old.Row {
+			q.Primary, q.Replaces = true, 0
+			t.put(q)
+			t.then(func() { t.a.release(t.ID, q.Row) })
+		}
+	}
+	return nil
+}
+
+// release takes the message that waited on a queue.
+func (a *Agent) release(id ConnID, row int64) {
+	if m, ok := a.waiting.LoadAndDelete(row); ok {
+		a.deposit(id, delivery{queue: row, msg: m.(smp.MSG)})
+	}
 }
 
 // doQueueDelete deletes the old queue.

@@ -51,6 +51,10 @@ type Recipient interface {
 	Ack(ctx context.Context, q QueueAuth, id smp.MsgID) error
 	// Secure sets the sender's key (KEY).
 	Secure(ctx context.Context, q QueueAuth, sender key.Public) error
+	// Suspend closes a queue for its sender (OFF).
+	Suspend(ctx context.Context, q QueueAuth) error
+	// Info is the state of a queue (QUE).
+	Info(ctx context.Context, q QueueAuth) (smp.QueueInfo, error)
 	Delete(ctx context.Context, q QueueAuth) error
 }
 
