@@ -191,14 +191,16 @@ func (a *Agent) dispatchOne(ctx context.Context, id ConnID) (more bool, err erro
 	if err := a.handler.HandleEvent(ctx, id, ev); err != nil {
 		return false, fmt.Errorf("agent: handling %s: %w", e.Kind, err)
 	}
-	if e.Queue != 0 {
-		a.ackRow(ctx, id, e.Queue, e.Broker)
-	}
 	err = a.cfg.Store.Update(ctx, func(tx Tx) error {
 		if e.Kind == kindDeleted {
 			return tx.DeleteConn(id)
 		}
 		return tx.DeleteEvent(e.Row)
 	})
+	if err == nil && e.Queue != 0 {
+		// Not before: a message that comes again while its event is there is
+		// left to this acknowledgement, which must be of the same session.
+		a.ackRow(ctx, id, e.Queue, e.Broker)
+	}
 	return true, err
 }
