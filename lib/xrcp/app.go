@@ -27,6 +27,12 @@ type HostApp struct {
 	Encoding     string `json:"encoding"` // how sums are written: "kotlin", or "swift"
 	EncryptFiles bool   `json:"encryptFiles"`
 	Compression  bool   `json:"compression,omitempty"`
+	// Resume tells that the host numbers its events and runs a command with an
+	// ID once; see [Send] and [Recv].
+	Resume bool `json:"resume,omitempty"`
+	// Listen is host:port where the host can be called by a controller that it
+	// knows, or empty.
+	Listen string `json:"listen,omitempty"`
 }
 
 // EncodingTagged is HostApp.Encoding of all programs but Apple's.

@@ -26,11 +26,18 @@ type Send struct {
 	Command string `json:"command"`
 	// RetryNumber counts from 0 how often the command was sent before.
 	RetryNumber int `json:"retryNumber"`
+	// ID names the command, so that a host whose app information says Resume
+	// runs it once, however often it comes. The reference passes over it.
+	ID string `json:"id,omitempty"`
 }
 
 // Recv asks for the next event, to be answered without one after Wait.
 type Recv struct {
 	Wait Micros `json:"wait"`
+	// After is the number of the last event that the controller has kept, for a
+	// host whose app information says Resume; -1 is one that has kept none and
+	// asks for what comes from now on. The reference passes over it.
+	After *int64 `json:"after,omitempty"`
 }
 
 // Micros is a duration in whole microseconds.
@@ -69,7 +76,12 @@ type Result struct {
 }
 
 // Event holds the next event, or nil when none came in time.
-type Event struct{ Event *Result }
+type Event struct {
+	Event *Result
+	// Seq is the event's number in the host's log, or where the log stands when
+	// there is no event; 0 of hosts that do not number them.
+	Seq int64
+}
 
 // FileStored says where the host put a file.
 type FileStored struct {
@@ -194,7 +206,8 @@ func (r Response) MarshalJSON() ([]byte, error) {
 		return marshal(struct {
 			Type  string  `json:"type"`
 			Event *Result `json:"chatEvent,omitempty"`
-		}{"chatEvent", r.Event.Event})
+			Seq   int64   `json:"seq,omitempty"`
+		}{"chatEvent", r.Event.Event, r.Event.Seq})
 	case r.FileStored != nil:
 		return marshal(struct {
 			Type string `json:"type"`
@@ -223,6 +236,7 @@ func ParseResponse(b []byte) (r Response, err error) {
 	var in struct {
 		Chat  *Result        `json:"chatResponse"`
 		Event *Result        `json:"chatEvent"`
+		Seq   int64          `json:"seq"`
 		Error *ProtocolError `json:"remoteProcotolError"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -234,7 +248,7 @@ func ParseResponse(b []byte) (r Response, err error) {
 			err = fmt.Errorf("%w: neither result nor error", ErrMessage)
 		}
 	case "chatEvent":
-		if r.Event = (&Event{in.Event}); in.Event != nil && !in.Event.valid() {
+		if r.Event = (&Event{in.Event, in.Seq}); in.Event != nil && !in.Event.valid() {
 			err = fmt.Errorf("%w: neither result nor error", ErrMessage)
 		}
 	case "fileStored":

@@ -104,6 +104,16 @@ func New(cfg Config) (*Controller, error) {
 // Invitation is what a host needs to connect.
 func (c *Controller) Invitation() *xrcp.SignedInvitation { return c.inv }
 
+// Announcement seals the invitation for the host that the pairing knows, with
+// a nonce of its own each time. The error is xrcp.ErrIdentity for a pairing
+// that knows none.
+func (c *Controller) Announcement() ([]byte, error) {
+	if c.cfg.Pairing.Host == nil {
+		return nil, fmt.Errorf("%w: no session was had with a host yet", xrcp.ErrIdentity)
+	}
+	return xrcp.SealAnnouncement(c.inv, c.cfg.Pairing.Host.DH, c.keys.DH, box.NewNonce())
+}
+
 // Phase is where the session stands.
 func (c *Controller) Phase() xrcp.Phase {
 	c.mu.Lock()
@@ -200,9 +210,7 @@ type accepting struct {
 }
 
 func (a *accepting) announce(ctx context.Context) {
-	err := a.cfg.Announcer.Run(ctx, 0, func() ([]byte, error) {
-		return xrcp.SealAnnouncement(a.inv, a.cfg.Pairing.Host.DH, a.keys.DH, box.NewNonce())
-	})
+	err := a.cfg.Announcer.Run(ctx, 0, a.Announcement)
 	if err != nil {
 		a.failed(err) // the invitation may still come to the host otherwise
 	}

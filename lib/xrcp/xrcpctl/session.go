@@ -226,7 +226,12 @@ func (s *Session) failure(ctx context.Context, err error) error {
 // Send runs a command of the chat API. retry counts from 0 how often it was
 // sent before.
 func (s *Session) Send(ctx context.Context, command string, retry int) (xrcp.Result, error) {
-	r, err := s.Do(ctx, xrcp.Command{Send: &xrcp.Send{Command: command, RetryNumber: retry}}, nil)
+	return s.SendOnce(ctx, xrcp.Send{Command: command, RetryNumber: retry})
+}
+
+// SendOnce is Send for a command that may have an ID.
+func (s *Session) SendOnce(ctx context.Context, cmd xrcp.Send) (xrcp.Result, error) {
+	r, err := s.Do(ctx, xrcp.Command{Send: &cmd}, nil)
 	if err != nil {
 		return xrcp.Result{}, err
 	}
@@ -239,15 +244,21 @@ func (s *Session) Send(ctx context.Context, command string, retry int) (xrcp.Res
 
 // Recv asks for the next event; nil is none within wait.
 func (s *Session) Recv(ctx context.Context, wait time.Duration) (*xrcp.Result, error) {
-	r, err := s.Do(ctx, xrcp.Command{Recv: &xrcp.Recv{Wait: xrcp.Micros(wait.Microseconds())}}, nil)
+	e, err := s.RecvAfter(ctx, xrcp.Recv{Wait: xrcp.Micros(wait.Microseconds())})
+	return e.Event, err
+}
+
+// RecvAfter asks for the next event of a host that numbers them.
+func (s *Session) RecvAfter(ctx context.Context, cmd xrcp.Recv) (xrcp.Event, error) {
+	r, err := s.Do(ctx, xrcp.Command{Recv: &cmd}, nil)
 	if err != nil {
-		return nil, err
+		return xrcp.Event{}, err
 	}
 	defer func() { _ = r.Close() }()
 	if r.Event == nil {
-		return nil, ErrResponse
+		return xrcp.Event{}, ErrResponse
 	}
-	return r.Event.Event, nil
+	return *r.Event, nil
 }
 
 // Run gives each event to handle, one at a time and in order, until ctx or the

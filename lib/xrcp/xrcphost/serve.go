@@ -42,6 +42,16 @@ type Handler interface {
 	GetFile(ctx context.Context, file json.RawMessage) (io.ReadSeekCloser, error)
 }
 
+// Resuming is a [Handler] whose app information says Resume: it is given whole
+// commands, with the ID and the number that its methods need.
+type Resuming interface {
+	Handler
+	// SendOnce is Send for a command that may have an ID.
+	SendOnce(ctx context.Context, cmd xrcp.Send) (xrcp.Result, error)
+	// RecvAfter is Recv; wait is that of cmd, and After may be nil.
+	RecvAfter(ctx context.Context, cmd xrcp.Recv) (xrcp.Event, error)
+}
+
 // NewFile is a file on its way. Either Commit or Abort is called, once.
 type NewFile interface {
 	io.Writer
@@ -206,11 +216,19 @@ func (s *stream) command(ctx context.Context) error {
 	switch {
 	case cmd.Send != nil:
 		r.Chat = new(xrcp.Result)
-		*r.Chat, err = s.h.Send(ctx, cmd.Send.Command, cmd.Send.RetryNumber)
+		if h, ok := s.h.(Resuming); ok {
+			*r.Chat, err = h.SendOnce(ctx, *cmd.Send)
+		} else {
+			*r.Chat, err = s.h.Send(ctx, cmd.Send.Command, cmd.Send.RetryNumber)
+		}
 	case cmd.Recv != nil:
 		_ = s.ctl.SetReadDeadline(time.Time{}) // the command has come; its event may take long
 		r.Event = new(xrcp.Event)
-		r.Event.Event, err = s.h.Recv(ctx, cmd.Recv.Wait.Duration())
+		if h, ok := s.h.(Resuming); ok {
+			*r.Event, err = h.RecvAfter(ctx, *cmd.Recv)
+		} else {
+			r.Event.Event, err = s.h.Recv(ctx, cmd.Recv.Wait.Duration())
+		}
 	case cmd.StoreFile != nil:
 		r.FileStored, err = s.store(ctx, cmd.StoreFile, k)
 	default:
