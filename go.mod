@@ -2,6 +2,8 @@ module github.com/simplexkit/simplexkit
 
 go 1.26.0
 
+godebug x509negativeserial=1
+
 require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/cloudflare/circl v1.6.5
