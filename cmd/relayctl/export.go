@@ -16,6 +16,7 @@ import (
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
+	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 )
 
 func exportCommand(e *env) *ucli.Command {
@@ -38,11 +39,18 @@ func importCommand(e *env) *ucli.Command {
 		Usage:     "store the queues and messages of an export",
 		ArgsUsage: "FILE|-",
 		Description: "The relay must be stopped, and its store empty. Nothing is stored before the file\n" +
-			"was checked as a whole. An import that was interrupted is repeated with --merge.",
-		CustomHelpTemplate: cli.Help([]string{"relayctl smp import queues.jsonl", "relayctl smp import --merge queues.jsonl"},
+			"was checked as a whole. An import that was interrupted is repeated with --merge.\n\n" +
+			"With --smp-server there is no FILE: it reads the queues and messages of an smp-server,\n" +
+			"which must be stopped: smp-server-store.log, and smp-server-messages.log or the\n" +
+			"journals in messages/. These files stay as they are. What it does not understand is\n" +
+			"told by its place, and then nothing is stored, unless --skip-bad is given.",
+		CustomHelpTemplate: cli.Help([]string{"relayctl smp import queues.jsonl", "relayctl smp import --merge queues.jsonl",
+			"relayctl smp import --smp-server /var/opt/simplex"},
 			slices.Concat(readCodes, []int{exit.CantCreate, exit.TempFail})...),
 		Flags: []ucli.Flag{
 			homeFlag,
+			&ucli.StringFlag{Name: "smp-server", Usage: "`DIR` with the data of an smp-server, or its store log", EnvVars: []string{"RELAYCTL_SMP_SERVER"}},
+			&ucli.BoolFlag{Name: "skip-bad", Usage: "leave out what is not understood of an smp-server's files"},
 			&ucli.BoolFlag{Name: "merge", Usage: "into a store that is not empty: add what is missing, change nothing"},
 			&ucli.BoolFlag{Name: "json", Usage: "tell the totals as a JSON object", EnvVars: []string{"RELAYCTL_JSON"}},
 		},
@@ -108,6 +116,9 @@ func exportFile(name string, write func(io.Writer) (queuedump.Totals, error)) (n
 
 func runImport(c *ucli.Context, e *env) error {
 	e.json = c.Bool("json")
+	if c.String("smp-server") != "" {
+		return runTakeover(c, e)
+	}
 	name, err := fileArgument(c)
 	if err != nil {
 		return err
@@ -126,6 +137,30 @@ func runImport(c *ucli.Context, e *env) error {
 		defer in.Close()
 	}
 	n, err := h.Import(c.Context, in, c.Bool("merge"))
+	if err != nil {
+		return err
+	}
+	return tellTotals(e, n, "imported", false)
+}
+
+// runTakeover imports from an smp-server's files.
+func runTakeover(c *ucli.Context, e *env) error {
+	const shown = 50
+	if c.NArg() > 0 {
+		return exit.Errorf(exit.Usage, "unexpected argument %q beside --smp-server", c.Args().First())
+	}
+	h, err := load(c)
+	if err != nil {
+		return err
+	}
+	n, problems, err := h.Takeover(c.Context, relayhome.Takeover{Dir: c.String("smp-server"), SkipBad: c.Bool("skip-bad"), Merge: c.Bool("merge")})
+	for i, p := range problems {
+		if i == shown {
+			fmt.Fprintf(e.stderr, "relayctl: warning: and %d more\n", len(problems)-shown)
+			break
+		}
+		fmt.Fprintf(e.stderr, "relayctl: warning: left out: %v\n", p)
+	}
 	if err != nil {
 		return err
 	}

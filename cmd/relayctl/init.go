@@ -26,8 +26,8 @@ func initCommand(e *env) *ucli.Command {
 			"relayctl smp init --from-ini /etc/opt/simplex",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.CantCreate, exit.IOErr, exit.TempFail, exit.NoPerm, exit.Config),
 		Description: "With --from-ini the relay takes the place of an smp-server: it has its keys, so\n" +
-			"its address, and its settings. What cannot be taken over is told by name. Queues are\n" +
-			"not taken over; the old files are only read.",
+			"its address, and its settings. What cannot be taken over is told by name. The old\n" +
+			"files are only read. Its queues follow with relayctl smp import --smp-server.",
 		Flags: []ucli.Flag{
 			homeFlag,
 			&ucli.StringSliceFlag{Name: "host", Usage: "`NAME` or address for clients to connect to; again for an onion name", EnvVars: []string{"RELAYCTL_HOST"}},
@@ -80,7 +80,7 @@ func initINI(c *ucli.Context, e *env, dir, from string) error {
 	for _, n := range notes {
 		fmt.Fprintf(e.stderr, "relayctl: warning: %s\n", n)
 	}
-	fmt.Fprintf(e.stderr, "Relay made in %s; stop smp-server, then start it with: relayctl smp serve --home %s\n", dir, dir)
+	fmt.Fprintf(e.stderr, "Relay made in %s; stop smp-server, take over its queues with: relayctl smp import --home %s --smp-server /var/opt/simplex\n", dir, dir)
 	return print(e, "%s\n", h.Address())
 }
 

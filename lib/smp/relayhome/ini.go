@@ -20,8 +20,8 @@ const fileINI = "smp-server.ini"
 
 // InitINI makes a home for the relay of an existing smp-server: its address,
 // keys, certificates and settings. from is the directory with smp-server.ini,
-// which is only read, or the file. Queues are not taken over. The notes tell
-// what has no counterpart here, by file, line and name.
+// which is only read, or the file. [Home.Takeover] is for its queues. The notes
+// tell what has no counterpart here, by file, line and name.
 func InitINI(dir, from string, force bool) (h *Home, notes []string, err error) {
 	path := from
 	if st, err := os.Stat(from); err == nil && st.IsDir() {
@@ -153,7 +153,7 @@ func onOff(at func(s *Settings, on bool)) func(*Settings, string) error {
 const (
 	whyInfo  = "information about the operator is for the web page, which this relay does not have"
 	whyWeb   = "this relay serves no web page; use a web server"
-	whyStore = "queues and messages are always on disk here, in SQLite or PostgreSQL; what is stored is not taken over"
+	whyStore = "queues and messages are always on disk here, in SQLite or PostgreSQL; relayctl smp import --smp-server takes over what is stored"
 	whyCtl   = "the running relay is asked through a socket in its home, by its owner, without a password"
 	whyProxy = "decided by the proxy itself: public hosts come before onion ones"
 	whyNames = "names are not resolved"

@@ -152,17 +152,25 @@ func seekable(f *os.File) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// spool copies to a file without a name.
-func spool(dir string, r io.Reader) (*os.File, error) {
+// unnamed makes a file without a name.
+func unnamed(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".import-*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
-	err = os.Remove(f.Name())
-	if err == nil {
-		_, err = io.Copy(f, r)
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if err == nil {
+	return f, nil
+}
+
+// spool copies to a file without a name.
+func spool(dir string, r io.Reader) (*os.File, error) {
+	f, err := unnamed(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(f, r); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {

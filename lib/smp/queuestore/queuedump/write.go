@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
 )
 
@@ -19,17 +20,65 @@ const (
 	messagesAtOnce = 100
 )
 
-type writer struct {
+// Writer writes a dump piece by piece: all services, then all queues, then all
+// messages in the order of their arrival.
+type Writer struct {
 	w   *bufio.Writer
 	sum hash.Hash
 	n   Totals
 }
 
+// NewWriter begins a dump.
+func NewWriter(w io.Writer) (*Writer, error) {
+	d := &Writer{w: bufio.NewWriterSize(w, 1<<16), sum: sha256.New()}
+	return d, d.put(line{Format: formatName, V: formatVersion})
+}
+
+// Close ends the dump; the writer beneath stays open.
+func (d *Writer) Close() (Totals, error) {
+	err := d.put(line{End: &end{Totals: d.n, SHA256: d.sum.Sum(nil)}})
+	if err == nil {
+		err = d.w.Flush()
+	}
+	return d.n, err
+}
+
+func (d *Writer) put(l line) error {
+	b, err := l.encode()
+	if err != nil {
+		return err
+	}
+	_, _ = d.sum.Write(b) // a hash takes everything
+	_, err = d.w.Write(b)
+	return err
+}
+
+// Service writes a service.
+func (d *Writer) Service(v queuestore.Service) error {
+	d.n.Services++
+	return d.put(line{Service: &service{[]byte(v.Certificate), string(rune(v.Role)), []byte(v.ID)}})
+}
+
+// Queue writes a queue under its number, with the data of its link, if any.
+func (d *Writer) Queue(q *queuestore.Queue, data *smp.LinkData) error {
+	out := encodeQueue(q)
+	if data != nil {
+		out.Link = &link{data.Fixed, data.User}
+	}
+	d.n.Queues++
+	return d.put(line{Queue: out})
+}
+
+// Message writes a message of a queue that was written.
+func (d *Writer) Message(m queuestore.Stored) error {
+	d.n.Messages++
+	return d.put(line{Message: &message{int64(m.Queue), []byte(m.ID), m.Time.Unix(), m.Notify, m.Quota, m.Body}})
+}
+
 // Write writes all that a store holds. The store should be used by nobody
 // meanwhile.
-func Write(ctx context.Context, w io.Writer, s Store) (Totals, error) {
-	d := &writer{w: bufio.NewWriterSize(w, 1<<16), sum: sha256.New()}
-	err := d.put(line{Format: formatName, V: formatVersion})
+func Write(ctx context.Context, w io.Writer, s Store) (n Totals, err error) {
+	d, err := NewWriter(w)
 	if err == nil {
 		err = d.services(ctx, s)
 	}
@@ -40,39 +89,25 @@ func Write(ctx context.Context, w io.Writer, s Store) (Totals, error) {
 		err = d.messages(ctx, s)
 	}
 	if err == nil {
-		err = d.put(line{End: &end{Totals: d.n, SHA256: d.sum.Sum(nil)}})
-	}
-	if err == nil {
-		err = d.w.Flush()
+		n, err = d.Close()
 	}
 	if err != nil {
-		return d.n, fmt.Errorf("queuedump: write: %w", err)
+		return n, fmt.Errorf("queuedump: write: %w", err)
 	}
-	return d.n, nil
+	return n, nil
 }
 
-func (d *writer) put(l line) error {
-	b, err := l.encode()
-	if err != nil {
-		return err
-	}
-	_, _ = d.sum.Write(b) // a hash takes everything
-	_, err = d.w.Write(b)
-	return err
-}
-
-func (d *writer) services(ctx context.Context, s Store) error {
+func (d *Writer) services(ctx context.Context, s Store) error {
 	all, err := s.ListServices(ctx)
 	for _, v := range all {
 		if err == nil {
-			err = d.put(line{Service: &service{[]byte(v.Certificate), string(rune(v.Role)), []byte(v.ID)}})
-			d.n.Services++
+			err = d.Service(v)
 		}
 	}
 	return err
 }
 
-func (d *writer) queues(ctx context.Context, s Store) error {
+func (d *Writer) queues(ctx context.Context, s Store) error {
 	var after queuestore.Num
 	for {
 		qs, err := s.ListQueues(ctx, after, queuesAtOnce)
@@ -80,20 +115,19 @@ func (d *writer) queues(ctx context.Context, s Store) error {
 			return err
 		}
 		for _, q := range qs {
-			out := encodeQueue(q)
+			var link *smp.LinkData
 			if q.LinkID != "" {
 				data, err := s.LinkData(ctx, q.Num)
 				switch {
 				case err == nil:
-					out.Link = &link{data.Fixed, data.User}
+					link = &data
 				case !errors.Is(err, queuestore.ErrNotFound):
 					return err
 				}
 			}
-			if err := d.put(line{Queue: out}); err != nil {
+			if err := d.Queue(q, link); err != nil {
 				return err
 			}
-			d.n.Queues++
 			after = q.Num
 		}
 	}
@@ -124,7 +158,7 @@ func encodeKey(k key.Public) []byte {
 	return k.AppendSPKI(nil)
 }
 
-func (d *writer) messages(ctx context.Context, s Store) error {
+func (d *Writer) messages(ctx context.Context, s Store) error {
 	var after queuestore.Seq
 	for {
 		ms, err := s.ListMessages(ctx, after, messagesAtOnce)
@@ -132,11 +166,9 @@ func (d *writer) messages(ctx context.Context, s Store) error {
 			return err
 		}
 		for _, m := range ms {
-			out := &message{int64(m.Queue), []byte(m.ID), m.Time.Unix(), m.Notify, m.Quota, m.Body}
-			if err := d.put(line{Message: out}); err != nil {
+			if err := d.Message(m); err != nil {
 				return err
 			}
-			d.n.Messages++
 			after = m.Seq
 		}
 	}
