@@ -41,7 +41,11 @@ func SealAnnouncement(inv *SignedInvitation, host key.X25519Public, dh *key.X255
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := k.SealPadded(nil, n, []byte(inv.String()), AnnouncementSize)
+	text := inv.String()
+	if len(text)+2 > AnnouncementSize { // hints are the first that can be missed
+		text = (&SignedInvitation{Invitation: inv.Invitation, SessionSig: inv.SessionSig, IDSig: inv.IDSig}).String()
+	}
+	sealed, err := k.SealPadded(nil, n, []byte(text), AnnouncementSize)
 	if err != nil {
 		return nil, fmt.Errorf("%w: too long to announce", ErrInvitation)
 	}

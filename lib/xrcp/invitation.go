@@ -113,6 +113,8 @@ func (i *Invitation) AppendText(b []byte) []byte {
 type SignedInvitation struct {
 	Invitation
 	SessionSig, IDSig []byte
+	// Hints are not signed.
+	Hints []Hint
 }
 
 // Sign signs the invitation with both keys of the controller, whose public
@@ -148,7 +150,8 @@ func (s *SignedInvitation) appendSessionSig(b []byte) []byte {
 // String is the URI for a QR code.
 func (s *SignedInvitation) String() string {
 	b := s.appendSessionSig(s.Invitation.AppendText(nil))
-	return string(append(append(b, "&idsig="...), wire.Base64(s.IDSig)...))
+	b = append(append(b, "&idsig="...), wire.Base64(s.IDSig)...)
+	return string(appendHints(b, s.Hints))
 }
 
 // Verify checks both signatures over the invitation as this package writes it.
@@ -206,7 +209,9 @@ func ParseInvitation(text string) (*SignedInvitation, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no signatures", ErrInvitation)
 	}
-	return s, s.parseSigs(parseQuery("ssig=" + sigs))
+	q := parseQuery("ssig=" + sigs)
+	s.Hints = parseHints(q)
+	return s, s.parseSigs(q)
 }
 
 func parsePort(s string) (uint16, error) {
