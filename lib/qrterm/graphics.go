@@ -35,9 +35,14 @@ func (w window) scale(modules int) int {
 // legible tells whether a picture of a code is large enough in this window.
 func (w window) legible(size int) bool { return w.scale(size+2*wantQuiet) >= leastPixels }
 
-// place is the picture's scale, and the cells it takes.
+// place is the picture's scale, and the cells it is to fill. Where cells are of
+// unknown size these are all that fit, half as high as wide.
 func (d drawing) place() (scale, cols, rows int) {
 	n := d.code.Size + 2*wantQuiet
+	if d.win.cellH <= 0 && d.win.rows > 2 {
+		rows = min(d.win.rows-2, d.win.cols/2, len(rowMarks))
+		return wantPixels, 2 * rows, rows
+	}
 	scale = max(d.win.scale(n), leastPixels)
 	cw, ch := d.win.cell()
 	return scale, (n*scale + cw - 1) / cw, (n*scale + ch - 1) / ch
@@ -145,8 +150,7 @@ func (d drawing) iterm() []byte {
 //
 // Spec: VT330/VT340 Programmer Reference Manual, chapter 14.
 func (d drawing) sixel() []byte {
-	scale, _, _ := d.place()
-	m := d.image(scale)
+	m := d.image(max(d.win.scale(d.code.Size+2*wantQuiet), leastPixels))
 	n := m.Rect.Dx()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "\x1bP0;1;0q\"1;1;%d;%d#0;2;100;100;100#1;2;0;0;0", n, n)

@@ -167,8 +167,10 @@ func (s *Screen) file(d drawing, shown Shown) (Shown, error) {
 			fmt.Fprintf(&b, "The QR code needs a window of %d columns and %d rows, or smaller letters; this one has %d and %d.\n",
 				shown.Cols, shown.Rows, d.win.cols, d.win.rows)
 		}
-		b.WriteString(s.copySequence(d.link))
-		shown.Copied = true
+		if seq := s.copySequence(d.link); seq != "" {
+			b.WriteString(seq + "The link is on the clipboard, if the terminal lets programs do that.\n")
+			shown.Copied = true
+		}
 	}
 	fmt.Fprintf(&b, "Link: %s\nQR code as a picture, which only you can read: %s\n", d.link, path)
 	if _, err := io.WriteString(s.Out, b.String()); err != nil {
