@@ -52,11 +52,9 @@ func (t *turn) undecryptable(err error, encHash []byte) error {
 		return err
 	}
 	e := &Error{Code: CodeDecrypt, Detail: err.Error()}
-	if state := syncAfter(err); state != "" && (t.Sync == SyncOK || t.Sync == SyncAllowed || t.Sync == SyncRequired) {
-		if t.Sync != state {
-			t.Sync = state
-			t.emit(RatchetSync{State: state, Err: e})
-		}
+	if state := syncAfter(err); state != "" && state != t.Sync && (t.Sync == SyncOK || t.Sync == SyncAllowed) {
+		t.Sync = state
+		t.emit(RatchetSync{State: state, Err: e})
 	}
 	t.emit(ConnError{Err: e})
 	return nil

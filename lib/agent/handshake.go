@@ -247,28 +247,14 @@ func (t *turn) rcvByAddr(server smp.ServerAddr, id smp.SenderID) *RcvQueue {
 }
 
 func (t *turn) agreementKeys() (*ratchet.Private, error) {
-	p := new(ratchet.Private)
-	err := t.a.cfg.Store.View(t.ctx, func(tx Tx) error {
-		b, err := tx.AgreementKeys(t.ID)
-		if err != nil {
-			return err
-		}
-		return p.UnmarshalBinary(b)
-	})
-	if notFound(err) {
+	g, err := t.agreement()
+	if err == nil && g == nil {
 		err = faulty(CodeProtocol, "no keys for the agreement")
 	}
-	return p, err
-}
-
-func (t *turn) putAgreementKeys(p *ratchet.Private) {
-	b, err := p.AppendBinary(nil)
-	t.write(func(tx Tx) error {
-		if err != nil {
-			return err
-		}
-		return tx.PutAgreementKeys(t.ID, b)
-	})
+	if err != nil {
+		return nil, err
+	}
+	return g.own, nil
 }
 
 // requested handles a request that came to an address. agent: Contact addresses

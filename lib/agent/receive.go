@@ -298,10 +298,7 @@ func (t *turn) encrypted(q *RcvQueue, id smp.MsgID, body smp.RcvBody, m envelope
 	t.RcvID, t.RcvHash = msg.ID, hash[:]
 	t.Encrypted = bool(d.Next.RcvPQ())
 	t.write(func(tx Tx) error { return tx.PutReceived(r) })
-	if t.Sync != SyncOK && t.Sync != SyncStarted {
-		t.Sync = SyncOK
-		t.emit(RatchetSync{State: SyncOK})
-	}
+	t.synced()
 	if v, ok := msg.Message.(envelope.AMsg); ok {
 		t.emitFor(Message{
 			ID: r.ID, SenderID: r.SenderID, BrokerID: []byte(id), BrokerTime: body.Time, ReceivedAt: r.ReceivedAt,

@@ -79,8 +79,8 @@ type RatchetStore interface {
 	ApplySkipped(id ConnID, d ratchet.SkippedDiff) error
 	// DeleteSkipped forgets all of them, for a new ratchet.
 	DeleteSkipped(id ConnID) error
-	// AgreementKeys are the private keys behind the parameters that we sent
-	// and wait for an answer to.
+	// AgreementKeys are the private keys behind the parameters that we sent,
+	// with what else is needed until the ratchet is in use.
 	AgreementKeys(id ConnID) ([]byte, error)
 	PutAgreementKeys(id ConnID, keys []byte) error
 }
@@ -126,9 +126,9 @@ type ReceiveStore interface {
 	// SeenKeys and AddKeys remember the ratchet parameters that came to
 	// re-synchronise, by their hash.
 	SeenKeys(conn ConnID, hash []byte) (bool, error)
-	AddKeys(conn ConnID, hash []byte) error
-	// Expire forgets received and delivered messages, and opened links, older
-	// than t.
+	AddKeys(conn ConnID, hash []byte, at time.Time) error
+	// Expire forgets received and delivered messages, ratchet parameters and
+	// opened links older than t.
 	Expire(t time.Time) error
 }
 

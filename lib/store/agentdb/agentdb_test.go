@@ -232,7 +232,7 @@ func TestOutbox(t *testing.T) {
 	m := &agent.ReceivedMessage{Conn: "c1", ID: 1, SenderID: 2, Hash: []byte("h"), EncHash: []byte("e"), User: true, ReceivedAt: now}
 	update(t, db, func(tx agent.Tx) error {
 		return errors.Join(tx.InsertConn(conn("c1")), tx.AddEvent(e), tx.AddCommand(c), tx.PutConfirmation(p), tx.PutRequest(r),
-			tx.PutReceived(m), tx.AddKeys("c1", []byte("hash")))
+			tx.PutReceived(m), tx.AddKeys("c1", []byte("hash"), now))
 	})
 	update(t, db, func(tx agent.Tx) error {
 		ev, err1 := tx.NextEvent("c1")

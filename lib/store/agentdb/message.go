@@ -28,8 +28,8 @@ var (
 		WHERE conn_id = ?1 AND enc_hash = ` + sealed.Seal("agent_received.enc_hash", "?2", "?1") + `)`
 	seenKeys = `SELECT EXISTS (SELECT 1 FROM agent_key_hashes
 		WHERE conn_id = ?1 AND hash = ` + sealed.Seal("agent_key_hashes.hash", "?2", "?1") + `)`
-	addKeys = `INSERT OR IGNORE INTO agent_key_hashes (conn_id, hash)
-		VALUES (?1, ` + sealed.Seal("agent_key_hashes.hash", "?2", "?1") + `)`
+	addKeys = `INSERT OR IGNORE INTO agent_key_hashes (conn_id, hash, created_at)
+		VALUES (?1, ` + sealed.Seal("agent_key_hashes.hash", "?2", "?1") + `, ?3)`
 )
 
 // PutSent implements agent.SendStore.
@@ -161,17 +161,21 @@ func (t tx) SeenKeys(conn agent.ConnID, hash []byte) (seen bool, err error) {
 }
 
 // AddKeys implements agent.ReceiveStore.
-func (t tx) AddKeys(conn agent.ConnID, hash []byte) error {
-	return t.exec("add hash of keys", addKeys, conn, hash)
+func (t tx) AddKeys(conn agent.ConnID, hash []byte, when time.Time) error {
+	return t.exec("add hash of keys", addKeys, conn, hash, ms(when))
 }
 
 // Expire implements agent.ReceiveStore.
 func (t tx) Expire(before time.Time) error {
-	if err := t.exec("expire received messages", `DELETE FROM agent_received WHERE received_at < ?`, ms(before)); err != nil {
-		return err
+	for _, x := range []struct{ what, where string }{
+		{"received messages", "agent_received WHERE received_at < ?"},
+		{"opened links", "agent_opened_links WHERE created_at < ?"},
+		{"hashes of keys", "agent_key_hashes WHERE created_at < ?"},
+		{"sent messages", "agent_sent WHERE body IS NULL AND created_at < ?"},
+	} {
+		if err := t.exec("expire "+x.what, `DELETE FROM `+x.where, ms(before)); err != nil {
+			return err
+		}
 	}
-	if err := t.exec("expire opened links", `DELETE FROM agent_opened_links WHERE created_at < ?`, ms(before)); err != nil {
-		return err
-	}
-	return t.exec("expire sent messages", `DELETE FROM agent_sent WHERE body IS NULL AND created_at < ?`, ms(before))
+	return nil
 }
