@@ -1,0 +1,209 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/swarm/commit"
+)
+
+// Errors a caller may test for.
+var (
+	// ErrNotFound: no such repository, or no such commit in it.
+	ErrNotFound = errors.New("not found")
+	// ErrMoved: the head is not the one that the caller took it for. Read it
+	// again and build on it.
+	ErrMoved = errors.New("head has moved")
+	// ErrRefused is wrapped by every *[Refusal].
+	ErrRefused = errors.New("refused")
+	// ErrUnrelated: two heads without a common first commit.
+	ErrUnrelated = errors.New("unrelated histories")
+	// ErrDamaged: the repository on disk misses objects or has broken ones.
+	ErrDamaged = errors.New("damaged")
+)
+
+// Options say how a repository is opened.
+type Options struct {
+	// Index holds what is quicker to look up than to read; nil keeps one in
+	// memory, built at the first use.
+	Index Index
+	Log   *slog.Logger // nil for none
+	// NoSync leaves out fsync: for tests and imports that can be repeated.
+	NoSync bool
+	// Fault, if set, is called before each step that writes, with its name;
+	// its error is the step's. For tests.
+	Fault func(step string) error
+}
+
+// Meta is what the index knows of a commit.
+type Meta struct {
+	ID      commit.ObjectID
+	Tree    commit.ObjectID
+	Parents []commit.ObjectID
+	// Device is the author's e-mail.
+	Device string
+	Time   int64 // seconds, as the author says
+	// Gen is one more than the greatest of the parents', 1 for the first
+	// commit: an ancestor's is always smaller.
+	Gen uint32
+}
+
+// Index keeps the commits of many conversations by id. It holds nothing that
+// cannot be read from the repository again, so it may be lost or be behind.
+// Calls may come from several goroutines.
+type Index interface {
+	// Add puts commits in, parents first, and notes the head up to which
+	// the index is whole; a zero head leaves the one noted. All or nothing.
+	Add(ctx context.Context, conv commit.ObjectID, commits []Meta, head commit.ObjectID) error
+	// Commits looks commits up; those that are not there are left out.
+	Commits(ctx context.Context, conv commit.ObjectID, ids []commit.ObjectID) ([]Meta, error)
+	// Head is the head noted last, zero if there is none.
+	Head(ctx context.Context, conv commit.ObjectID) (commit.ObjectID, error)
+	// Clear forgets a conversation.
+	Clear(ctx context.Context, conv commit.ObjectID) error
+}
+
+// Limits bound what a fetch may bring. A zero field has its default.
+type Limits struct {
+	Bytes    int64         // of the pack; 256 MiB
+	Objects  int           // 1<<20
+	Object   int64         // of one object; 64 MiB
+	Inflated int64         // of all objects; 1 GiB
+	Depth    int           // of deltas; 256
+	Refs     int           // that the remote shows; 1024
+	Time     time.Duration // for all of it; 10 minutes
+	Idle     time.Duration // without a byte; 30 seconds
+}
+
+// FetchOptions say what is fetched and who checks it.
+type FetchOptions struct {
+	// Device is the remote's name in refs/remotes; empty moves no ref there.
+	Device string
+	// Want is the commit to fetch, if the remote shows it as one of its
+	// heads; zero takes its main.
+	Want   commit.ObjectID
+	Limits Limits
+	// Verify accepts or refuses. An error that is or wraps a *Refusal is a
+	// verdict, which is recorded; any other is a fault and means nothing for
+	// the next try. It must be set.
+	Verify func(ctx context.Context, in *Incoming) error
+}
+
+// Incoming is what a fetch brought, before it is part of the repository.
+type Incoming struct {
+	// Objects reads the new objects and ours.
+	Objects commit.Objects
+	// Head is the remote's, Local ours, zero in a clone.
+	Head, Local commit.ObjectID
+	// Commits are all that Head reaches and Local does not, parents first.
+	Commits []Meta
+}
+
+// Fetched is the outcome of a fetch.
+type Fetched struct {
+	// Head is the remote's head, which is now in the repository.
+	Head commit.ObjectID
+	// New are the commits that Head reaches and our head does not, parents
+	// first; empty if we had them all.
+	New   []Meta
+	Bytes int64 // of the pack
+}
+
+// Refusal is a verdict: a head that must not enter the repository.
+type Refusal struct {
+	Head   commit.ObjectID
+	Commit commit.ObjectID // the offending one, zero if it is the pack
+	Device string          // who had it
+	Reason string
+	At     time.Time
+	Tries  int // how often it was offered
+}
+
+// Error says which commit and why.
+func (r *Refusal) Error() string {
+	if r.Commit.IsZero() {
+		return "repo: refused " + r.Head.String() + ": " + r.Reason
+	}
+	return "repo: refused " + r.Head.String() + " for " + r.Commit.String() + ": " + r.Reason
+}
+
+// Unwrap makes every refusal an ErrRefused.
+func (r *Refusal) Unwrap() error { return ErrRefused }
+
+// ServeOptions bound what a remote may ask.
+type ServeOptions struct {
+	Time time.Duration // for all of it; 10 minutes
+	Idle time.Duration // without a byte moved; 30 seconds
+	// Haves is how many commits the remote may name; 64k.
+	Haves int
+}
+
+// Author is who writes commits.
+type Author struct {
+	commit.Signer
+	Name   string // display name; the device if it is empty
+	Device string
+}
+
+// Draft is a commit to be made on top of a head.
+type Draft struct {
+	Time    time.Time
+	Message []byte
+	// Put are files to write, by path, Delete files to remove; the latter
+	// must be there.
+	Put    map[string][]byte
+	Delete []string
+}
+
+// Side is what one head has at a path; ID is zero where it has nothing.
+type Side struct {
+	Head commit.ObjectID
+	Mode commit.Mode
+	ID   commit.ObjectID
+}
+
+// Conflict is a path that both heads changed since base, and not alike. A path
+// is a file's.
+type Conflict struct {
+	Path               string
+	Base, Ours, Theirs Side
+}
+
+// MergeOptions say how heads are merged.
+type MergeOptions struct {
+	Author
+	Time time.Time
+	// Resolve takes ours (false) or theirs (true); nil is [Resolve].
+	Resolve func(Conflict) (theirs bool)
+}
+
+// Merged is the outcome of a merge.
+type Merged struct {
+	Head commit.ObjectID
+	// Commit tells that a commit was made; otherwise the head moved on to
+	// theirs or stayed.
+	Commit bool
+	// Conflicts are the paths that were decided.
+	Conflicts []string
+}
+
+// Report is the outcome of Fsck.
+type Report struct {
+	Commits, Trees, Blobs int
+	// Problems, one a line; none in a sound repository.
+	Problems []string
+}
+
+// GCStats tells what GC did.
+type GCStats struct {
+	Objects       int
+	Before, After int64 // bytes in objects/
+}
+
+// ReadWriter is a link to a remote. Where it has SetReadDeadline and
+// SetWriteDeadline they are used, where it has Close alone it is closed when the
+// time is over.
+type ReadWriter = io.ReadWriter
