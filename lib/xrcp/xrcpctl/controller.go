@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -21,8 +22,11 @@ var ErrBusy = errors.New("xrcpctl: another host is connecting")
 
 // Limits of what is heard before a hello.
 const (
-	maxHandshakes = 16               // TLS handshakes at a time; more sockets are closed
-	tlsTimeout    = 10 * time.Second // for each
+	maxHandshakes = 16 // TLS handshakes at a time; more sockets are closed
+	// busyTimeout is how long a host waits for another one that is heard: the
+	// other may be the same host, on a road that it is about to leave.
+	busyTimeout = 2 * time.Second
+	tlsTimeout  = 10 * time.Second // for each
 	// DefaultHelloTimeout is how long people may take to compare codes.
 	DefaultHelloTimeout = 2 * time.Minute
 )
@@ -31,8 +35,11 @@ const (
 type Config struct {
 	Pairing *xrcp.HostPairing
 	App     json.RawMessage // xrcp.CtrlApp
-	// Listener is closed by Accept.
+	// Listener is closed by Accept. One made by carrier.Join has hosts come by
+	// several roads.
 	Listener net.Listener
+	// Hints are put into the invitation, for hosts that know other roads.
+	Hints []xrcp.Hint
 	// Host and Port are where hosts connect to; a Port of 0 is the listener's.
 	Host string
 	Port uint16
@@ -95,6 +102,9 @@ func New(cfg Config) (*Controller, error) {
 		CA: cfg.Pairing.CA.Fingerprint(), Host: cfg.Host, Port: cfg.Port, Versions: xrcp.Versions,
 		App: cfg.App, Unix: now.Unix(), DH: c.keys.DH.Public(),
 	}.Sign(c.keys.Sign, cfg.Pairing.ID)
+	if err == nil {
+		c.inv, err = c.inv.WithHints(cfg.Hints...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +247,7 @@ func (a *accepting) listen(ctx context.Context) {
 			conn, err := a.secure(ctx, sock)
 			<-places
 			if err == nil {
-				err = a.hear(ctx, conn)
+				err = a.hear(ctx, conn, carrier.RoadOf(sock))
 			}
 			a.left()
 			if err != nil && ctx.Err() == nil {
@@ -264,12 +274,16 @@ func (a *accepting) secure(ctx context.Context, sock net.Conn) (*transport.Conn,
 }
 
 // hear has the host's code compared and its hello answered.
-func (a *accepting) hear(ctx context.Context, conn *transport.Conn) error {
+func (a *accepting) hear(ctx context.Context, conn *transport.Conn, road carrier.Name) error {
+	busy := time.NewTimer(busyTimeout)
+	defer busy.Stop()
 	select {
 	case a.slot <- struct{}{}:
-	default:
+	case <-busy.C:
 		_ = conn.Close()
 		return ErrBusy
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), conn.Close())
 	}
 	a.move(xrcp.Found, xrcp.Connected)
 	s, err := a.greet(ctx, conn)
@@ -280,6 +294,7 @@ func (a *accepting) hear(ctx context.Context, conn *transport.Conn) error {
 		return err
 	}
 	// The slot stays taken: there is no second session.
+	s.road = road
 	a.move(xrcp.Greeted)
 	a.found <- s
 	return nil

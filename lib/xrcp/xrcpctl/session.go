@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
@@ -40,6 +41,7 @@ type Session struct {
 	bodies *xrcp.Bodies
 	answer xrcp.Answer
 	lost   *watched
+	road   carrier.Name // "" where the listener did not say
 }
 
 func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Session, error) {
@@ -93,6 +95,9 @@ func (s *Session) Pairing() *xrcp.HostPairing { return s.answer.Pairing }
 
 // Code is the session code.
 func (s *Session) Code() string { return xrcp.SessionCode(s.conn.SessionID()) }
+
+// Road is the one that the host came by, "" where the listener does not say.
+func (s *Session) Road() carrier.Name { return s.road }
 
 // RemoteAddr is the host's address.
 func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/sntrup"
 	"github.com/simplexkit/simplexkit/lib/transport"
@@ -47,11 +48,15 @@ type Config struct {
 	// OnPhase is told each new phase; it must not block.
 	OnPhase func(xrcp.Phase)
 
-	Dial           transport.DialFunc // nil is a net.Dialer
-	Window         time.Duration      // 0 is xrcp.DefaultWindow
-	ConnectTimeout time.Duration      // 0 is DefaultConnectTimeout
-	HelloTimeout   time.Duration      // 0 is DefaultHelloTimeout
-	MaxBody        int                // bytes; 0 is xrcp.DefaultMaxBody
+	Dial transport.DialFunc // nil is a net.Dialer
+	// Roads are all tried side by side; the first with the invitation's
+	// controller at its end wins. None is TCP to the invitation's address with
+	// Dial.
+	Roads          []carrier.Road
+	Window         time.Duration // 0 is xrcp.DefaultWindow
+	ConnectTimeout time.Duration // 0 is DefaultConnectTimeout
+	HelloTimeout   time.Duration // 0 is DefaultHelloTimeout
+	MaxBody        int           // bytes; 0 is xrcp.DefaultMaxBody
 	Now            func() time.Time
 }
 
@@ -59,6 +64,7 @@ type Config struct {
 type connecting struct {
 	Config
 	pairing *xrcp.ControllerPairing
+	road    carrier.Name // set once connected
 	wg      sync.WaitGroup
 
 	mu    sync.Mutex
@@ -139,26 +145,39 @@ func (c *connecting) move(e xrcp.PhaseEvent) {
 }
 
 // secure sets up TLS with the controller of the invitation and no other.
-func (c *connecting) secure(ctx context.Context) (*transport.Conn, error) {
+func (c *connecting) secure(ctx context.Context) (conn *transport.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
 	chain, leaf, err := c.pairing.CA.Leaf(c.Now())
 	if err != nil {
 		return nil, err
 	}
-	sock, err := c.Dial(ctx, "tcp", c.Invitation.Address())
+	cred := &transport.Credential{Chain: chain, Key: leaf}
+	roads := c.Roads
+	if len(roads) == 0 {
+		roads = []carrier.Road{carrier.DialFunc{Via: carrier.TCP, Do: func(ctx context.Context) (net.Conn, error) {
+			return c.Dial(ctx, "tcp", c.Invitation.Address())
+		}}}
+	}
+	conn, c.road, err = carrier.Race(ctx, roads, func(ctx context.Context, sock *carrier.Conn) (*transport.Conn, error) {
+		return c.verify(ctx, sock, cred)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("xrcphost: connecting: %w", err)
 	}
+	return conn, nil
+}
+
+// verify finds out whether a road has led to the controller.
+func (c *connecting) verify(ctx context.Context, sock net.Conn, cred *transport.Credential) (*transport.Conn, error) {
 	conn, err := transport.Client(ctx, sock, transport.ClientConfig{
-		Fingerprint: c.Invitation.CA[:], Now: c.Now,
-		Credential: &transport.Credential{Chain: chain, Key: leaf},
+		Fingerprint: c.Invitation.CA[:], Now: c.Now, Credential: cred,
 	})
 	if errors.Is(err, transport.ErrFingerprint) {
 		return nil, fmt.Errorf("%w: certificate: %w", xrcp.ErrIdentity, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("xrcphost: connecting: %w", err)
+		return nil, err
 	}
 	if len(conn.PeerChain()) != 2 {
 		_ = conn.Close()

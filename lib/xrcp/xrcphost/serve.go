@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
@@ -83,6 +84,9 @@ func (s *Session) Pairing() *xrcp.ControllerPairing { return s.c.pairing.Confirm
 
 // Code is the session code.
 func (s *Session) Code() string { return xrcp.SessionCode(s.conn.SessionID()) }
+
+// Road is the one that led to the controller.
+func (s *Session) Road() carrier.Name { return s.c.road }
 
 // RemoteAddr is the controller's address.
 func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
