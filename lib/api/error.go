@@ -12,6 +12,12 @@ type ChatError struct {
 	ErrorType  *ErrorType      `json:"errorType,omitempty"`
 	StoreError *StoreError     `json:"storeError,omitempty"`
 	AgentError json.RawMessage `json:"agentError,omitempty"`
+
+	// Of remote control: types "errorRemoteCtrl", and "errorRemoteHost" with
+	// the host it is about.
+	RemoteCtrlError json.RawMessage `json:"remoteCtrlError,omitempty"`
+	RHKey           json.RawMessage `json:"rhKey,omitempty"`
+	RemoteHostError json.RawMessage `json:"remoteHostError,omitempty"`
 }
 
 // ErrorType is an error of the chat core.
@@ -41,6 +47,7 @@ type StoreError struct {
 	NoteFolderID     *int64      `json:"noteFolderId,omitempty"`
 	Message          *string     `json:"message,omitempty"`
 	ContactRequestID *int64      `json:"contactRequestId,omitempty"`
+	RemoteHostID     *int64      `json:"remoteHostId,omitempty"`
 }
 
 // describe is the error's name and what is not there.
@@ -69,6 +76,10 @@ func (e *ChatError) Error() string {
 		return e.StoreError.describe()
 	case e.AgentError != nil:
 		return "agent: " + string(e.AgentError)
+	case e.RemoteCtrlError != nil:
+		return "remote controller: " + string(e.RemoteCtrlError)
+	case e.RemoteHostError != nil:
+		return "remote host: " + string(e.RemoteHostError)
 	}
 	return e.Type
 }

@@ -72,6 +72,8 @@ type Response struct {
 	VersionInfo     json.RawMessage `json:"versionInfo,omitempty"`
 	ChatMigrations  json.RawMessage `json:"chatMigrations,omitzero"`
 	AgentMigrations json.RawMessage `json:"agentMigrations,omitzero"`
+
+	*Remote
 }
 
 // ChatName is a chat named on the command line.
