@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mdp/qrterminal/v3"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
 	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/qrterm"
 	"github.com/simplexkit/simplexkit/lib/smp/relayadmin"
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 )
@@ -31,10 +31,11 @@ func addressCommand(e *env) *ucli.Command {
 			if err != nil {
 				return err
 			}
-			if c.Bool("qr") {
-				qrterminal.GenerateHalfBlock(h.Address().String(), qrterminal.L, e.stderr)
+			if err := print(e, "%s\n", h.Address()); err != nil || !c.Bool("qr") {
+				return err
 			}
-			return print(e, "%s\n", h.Address())
+			_, err = qrterm.On(e.stderr).Show(h.Address().String())
+			return err
 		},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/mdp/qrterminal/v3"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
@@ -25,13 +24,14 @@ func inviteCommand(e *env) *ucli.Command {
 			"simplexd invite | ssh bob@example.org simplexd connect -",
 		}, exit.Done, exit.Usage, exit.DataErr, exit.NoInput, exit.NoHost, exit.Unavailable, exit.IOErr,
 			exit.TempFail, exit.Protocol, exit.NoPerm),
-		Flags: []ucli.Flag{
-			&ucli.BoolFlag{Name: "short", Usage: "make a short link: the relay keeps the long one and the profile, encrypted", EnvVars: []string{"SIMPLEXD_SHORT"}},
-			&ucli.BoolFlag{Name: "qr", Usage: "draw the link as a QR code on standard error", EnvVars: []string{"SIMPLEXD_QR"}},
-		},
+		Flags: append(qrFlags(),
+			&ucli.BoolFlag{Name: "short", Usage: "make a short link: the relay keeps the long one and the profile, encrypted", EnvVars: []string{"SIMPLEXD_SHORT"}}),
 		Action: func(c *ucli.Context) error {
 			if c.NArg() != 0 {
 				return exit.Errorf(exit.Usage, "invite takes no arguments")
+			}
+			if _, _, err := qrMode(c); err != nil {
+				return err
 			}
 			return e.with(c.Context, time.Minute, func(ctx context.Context, s *session) error {
 				var r api.InviteResult
@@ -44,17 +44,17 @@ func inviteCommand(e *env) *ucli.Command {
 						return exit.Errorf(exit.Protocol, "the relay is too old for short links")
 					}
 				}
-				if c.Bool("qr") {
-					qrterminal.GenerateWithConfig(link, qrterminal.Config{
-						Level: qrterminal.L, Writer: e.stderr, QuietZone: 2, HalfBlocks: true,
-						BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
-						BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
-					})
+				// The link is lost to nobody if the drawing fails: it comes first.
+				if err := e.result(r, "%s", link); err != nil {
+					return err
+				}
+				if err := e.drawQR(c, link); err != nil {
+					return err
 				}
 				if !s.daemon {
 					e.note("no daemon runs: the contact is connected when simplexd serve, or a command, is running")
 				}
-				return e.result(r, "%s", link)
+				return nil
 			})
 		},
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mdp/qrterminal/v3"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
@@ -66,17 +65,19 @@ func addressCommand(e *env) *ucli.Command {
 	return e.people("address", "show the address that anybody can ask to connect through", "",
 		"Makes the address the first time. Who has it sends a request, which simplexd\naccept answers; --auto accepts all, with a welcome if that is given.",
 		[]string{"simplexd address", "simplexd address --qr >/dev/null", "simplexd address --auto --welcome 'Hello, I am a bot'", "simplexd address --delete"},
-		0, 0, []ucli.Flag{
-			&ucli.BoolFlag{Name: "qr", Usage: "draw the link as a QR code on standard error", EnvVars: []string{"SIMPLEXD_QR"}},
+		0, 0, append(qrFlags(),
 			&ucli.BoolFlag{Name: "full", Usage: "the link in its long form, which old programs need", EnvVars: []string{"SIMPLEXD_FULL"}},
 			&ucli.BoolFlag{Name: "auto", Usage: "accept all requests from now on", EnvVars: []string{"SIMPLEXD_AUTO"}},
 			&ucli.StringFlag{Name: "welcome", Usage: "with --auto, send `TEXT` to each", EnvVars: []string{"SIMPLEXD_WELCOME"}},
 			&ucli.BoolFlag{Name: "manual", Usage: "accept no request unasked from now on", EnvVars: []string{"SIMPLEXD_MANUAL"}},
 			&ucli.BoolFlag{Name: "delete", Usage: "delete the address", EnvVars: []string{"SIMPLEXD_DELETE"}},
-		}, e.address)
+		), e.address)
 }
 
 func (e *env) address(ctx context.Context, s *session, c *ucli.Context) error {
+	if _, _, err := qrMode(c); err != nil {
+		return err
+	}
 	if c.Bool("delete") {
 		_, err := s.do(ctx, "/delete_address")
 		return err
@@ -106,14 +107,10 @@ func (e *env) address(ctx context.Context, s *session, c *ucli.Context) error {
 	if c.Bool("full") {
 		link = r.ContactLink.ConnLinkContact.ConnFullLink
 	}
-	if c.Bool("qr") {
-		qrterminal.GenerateWithConfig(link, qrterminal.Config{
-			Level: qrterminal.L, Writer: e.stderr, QuietZone: 2, HalfBlocks: true,
-			BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
-			BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
-		})
+	if err := e.result(r.ContactLink, "%s", link); err != nil {
+		return err
 	}
-	return e.result(r.ContactLink, "%s", link)
+	return e.drawQR(c, link)
 }
 
 func requestsCommand(e *env) *ucli.Command {
