@@ -11,16 +11,17 @@ import (
 const completionFlag = "--generate-bash-completion"
 
 // Permute puts args in the order the flag parser wants: the program's flags,
-// the command, the command's flags, "--", the rest. Flags may so stand
-// anywhere before a "--", those of the program also after the command. Flags
-// that nobody knows stay with the command, for its parser to refuse.
+// the command with its subcommands, the last one's flags, "--", the rest. Flags
+// may so stand anywhere before a "--", those of the program also after the
+// command. Flags that nobody knows stay with the command, for its parser to
+// refuse.
 func Permute(app *cli.App, args []string) []string {
 	if len(args) < 2 || args[len(args)-1] == completionFlag {
 		return args
 	}
-	var global, local, rest []string
+	var global, local, path, rest []string
 	var command *cli.Command
-	name := ""
+	within, named := app.Commands, false // named: the last command has been found
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -28,14 +29,14 @@ func Permute(app *cli.App, args []string) []string {
 			break
 		}
 		if len(arg) < 2 || arg[0] != '-' {
-			if name != "" {
+			if named {
 				rest = append(rest, arg)
 				continue
 			}
-			name, command = arg, app.Command(arg)
-			if command != nil && len(command.Subcommands) > 0 {
-				// A command of commands orders its own.
-				return append(append(append([]string{args[0]}, global...), name), args[i+1:]...)
+			path = append(path, arg)
+			command = find(within, arg)
+			if named = command == nil || len(command.Subcommands) == 0; !named {
+				within = command.Subcommands
 			}
 			continue
 		}
@@ -44,7 +45,7 @@ func Permute(app *cli.App, args []string) []string {
 		if known && takesValue && !strings.Contains(arg, "=") && i+1 < len(args) {
 			words = 2
 		}
-		if isGlobal || name == "" {
+		if isGlobal || len(path) == 0 {
 			global = append(global, args[i:i+words]...)
 		} else {
 			local = append(local, args[i:i+words]...)
@@ -52,14 +53,23 @@ func Permute(app *cli.App, args []string) []string {
 		i += words - 1
 	}
 	out := append([]string{args[0]}, global...)
-	if name == "" {
+	if len(path) == 0 {
 		return append(out, rest...)
 	}
-	out = append(append(out, name), local...)
+	out = append(append(out, path...), local...)
 	if len(rest) > 0 {
 		out = append(append(out, "--"), rest...)
 	}
 	return out
+}
+
+func find(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
 }
 
 // lookupFlag finds the flag of arg among the command's and the program's.
