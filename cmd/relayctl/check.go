@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/cmd/relayctl/internal/report"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/relayadmin"
@@ -31,7 +32,11 @@ const checkHelp = `Checks of each relay, several relays at once:
 
 Exit codes are those of the Monitoring Plugins, of the worst relay: 0 OK, 1 WARNING,
 2 CRITICAL, 3 UNKNOWN (wrong arguments). A relay that does not answer in time, or whose name
-does not resolve, is critical. Do not check relays of others more often than each 5 minutes.`
+does not resolve, is critical. Do not check relays of others more often than each 5 minutes.
+
+With --state a relay that changes 6 times in 20 checks is said to flap, once, and nothing more
+is said of it until it is steady. Only one check at a time uses a FILE of states. Who can
+list processes sees the arguments: addresses with passwords belong into the file of --from.`
 
 func checkCommand(e *env) *ucli.Command {
 	duration := func(name string, v time.Duration, usage string, aliases ...string) ucli.Flag {
@@ -41,7 +46,7 @@ func checkCommand(e *env) *ucli.Command {
 	cmd := &ucli.Command{
 		Name:        "check",
 		Usage:       "send a message through relays and back; for monitoring",
-		ArgsUsage:   "smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]...",
+		ArgsUsage:   "[smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]...]",
 		Description: checkHelp,
 		CustomHelpTemplate: cli.Help([]string{
 			"relayctl smp check smp://FINGERPRINT@relay.example.org",
@@ -49,6 +54,7 @@ func checkCommand(e *env) *ucli.Command {
 			"relayctl smp check --format text smp://… smp://…",
 			"relayctl smp check --format prometheus --outfile /var/lib/prometheus/node-exporter/relays.prom smp://…",
 			"relayctl smp check --quiet-ok --splay 60s --state ~/.relay-check smp://…   # from cron",
+			"relayctl smp check --state ~/.relay-check --confirm 2 --notify @ops --from relays.txt",
 		}),
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "check", Value: "connect,roundtrip,cert", Usage: "`CHECKS` to do, with commas between", EnvVars: []string{"RELAYCTL_CHECK"}},
@@ -67,6 +73,11 @@ func checkCommand(e *env) *ucli.Command {
 			&ucli.BoolFlag{Name: "quiet-ok", Usage: "print nothing if all is well, for cron", EnvVars: []string{"RELAYCTL_QUIET_OK"}},
 			duration("splay", 0, "wait a random part of this `TIME` first, so that not all check at once"),
 			&ucli.StringFlag{Name: "state", Usage: "keep states in `FILE`, and print only if one has changed", EnvVars: []string{"RELAYCTL_STATE"}},
+			&ucli.IntFlag{Name: "confirm", Value: 1, Usage: "with --state, a change counts after `N` checks that find it", EnvVars: []string{"RELAYCTL_CONFIRM"}},
+			&ucli.StringFlag{Name: "notify", Usage: "send what is printed to `@CONTACT` too, by simplexd: on changes with --state, else if not all is OK", EnvVars: []string{"RELAYCTL_NOTIFY"}},
+			&ucli.StringFlag{Name: "simplexd", Value: "simplexd", Usage: "`PROGRAM` for --notify; SIMPLEXD_HOME names its profile", EnvVars: []string{"RELAYCTL_SIMPLEXD"}},
+			&ucli.StringFlag{Name: "ping-url", Usage: "`URL` to ask for after each check that is not critical: a dead man's switch", EnvVars: []string{"RELAYCTL_PING_URL"}},
+			&ucli.StringFlag{Name: "from", Usage: "`FILE` with addresses, one on each line; - is standard input", EnvVars: []string{"RELAYCTL_FROM"}},
 			&ucli.BoolFlag{Name: "no-progress", Usage: "show no progress on a terminal", EnvVars: []string{"RELAYCTL_NO_PROGRESS"}},
 		},
 		Action: func(c *ucli.Context) error {
@@ -95,6 +106,11 @@ func checkOptions(c *ucli.Context) (o relaycheck.Options, err error) {
 			o.Cert = relaycheck.Limits{Warn: time.Duration(c.Int("cert-warn")) * day, Crit: time.Duration(c.Int("cert-critical")) * day}
 		default:
 			return o, fmt.Errorf("--check %s: there are connect, roundtrip, cert and proxy", name)
+		}
+	}
+	if u := c.String("ping-url"); u != "" {
+		if err := report.CheckURL(u); err != nil {
+			return o, fmt.Errorf("--ping-url: %w", err)
 		}
 	}
 	if via := c.String("via"); via != "" {
@@ -128,32 +144,18 @@ func runCheck(c *ucli.Context, e *env) error {
 	if format == nil {
 		return fmt.Errorf("--format %s: there are nagios, text, json and prometheus", c.String("format"))
 	}
-	texts, err := addresses(c)
+	addrs, err := checked(c)
 	if err != nil {
 		return err
-	}
-	addrs := make([]smp.AuthServer, len(texts))
-	for i, t := range texts {
-		if addrs[i], err = smp.ParseAuthServer(t); err != nil {
-			return err
-		}
 	}
 	o, err := checkOptions(c)
 	if err != nil {
 		return err
 	}
-	if d := c.Duration("splay"); d > 0 {
-		select {
-		case <-time.After(rand.N(d)):
-		case <-c.Context.Done():
-			return c.Context.Err()
-		}
-	}
-	results := checkAll(c, e, addrs, o)
-	if err := c.Context.Err(); err != nil {
+	if err := splay(c); err != nil {
 		return err
 	}
-	say, err := worthSaying(c, results)
+	results, say, err := checkAndTell(c, e, addrs, o)
 	if err != nil {
 		return err
 	}
@@ -161,16 +163,106 @@ func runCheck(c *ucli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	worst := relaycheck.Worst(results)
 	switch {
 	case c.String("outfile") != "": // it must not get old
 		err = relayadmin.WriteFile(c.String("outfile"), []byte(text), 0o644)
 	case say:
 		err = print(e, "%s", text)
 	}
-	if worst := relaycheck.Worst(results); err == nil && worst != relaycheck.OK {
+	if u := c.String("ping-url"); u != "" && worst != relaycheck.Critical {
+		if err := report.Ping(c.Context, u); err != nil { // who waits for it will notice
+			fmt.Fprintf(e.stderr, "relayctl: warning: %v\n", err)
+		}
+	}
+	if err == nil && worst != relaycheck.OK {
 		return &cli.Reported{Code: int(worst)}
 	}
 	return err
+}
+
+// splay waits a random time.
+func splay(c *ucli.Context) error {
+	if d := c.Duration("splay"); d > 0 {
+		select {
+		case <-time.After(rand.N(d)):
+		case <-c.Context.Done():
+			return c.Context.Err()
+		}
+	}
+	return nil
+}
+
+// checked are the relays of the arguments and of --from.
+func checked(c *ucli.Context) ([]smp.AuthServer, error) {
+	texts := c.Args().Slice()
+	if name := c.String("from"); name != "" {
+		in := io.Reader(os.Stdin)
+		if name != "-" {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, fmt.Errorf("--from: %w", err)
+			}
+			defer f.Close()
+			in = f
+		}
+		lines := bufio.NewScanner(in)
+		for lines.Scan() {
+			if t := strings.TrimSpace(lines.Text()); t != "" && t[0] != '#' {
+				texts = append(texts, t)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("--from %s: %w", name, err)
+		}
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("give the address of a relay, or of several, or --from FILE")
+	}
+	addrs := make([]smp.AuthServer, len(texts))
+	for i, t := range texts {
+		var err error
+		if addrs[i], err = smp.ParseAuthServer(t); err != nil {
+			return nil, err
+		}
+	}
+	return addrs, nil
+}
+
+// checkAndTell checks the relays, sends word of what is new to --notify, and
+// remembers it in --state. It tells whether there is anything to print: with
+// --state if something is new, with --quiet-ok if not all is well or has
+// become so.
+func checkAndTell(c *ucli.Context, e *env, addrs []smp.AuthServer, o relaycheck.Options) (results []relaycheck.Result, say bool, err error) {
+	var m *report.Memory
+	if path := c.String("state"); path != "" {
+		if m, err = report.Open(path); err != nil {
+			return nil, false, fmt.Errorf("--state: %w", err)
+		}
+		defer func() { err = errors.Join(err, m.Close()) }()
+	}
+	results = checkAll(c, e, addrs, o)
+	if err := c.Context.Err(); err != nil {
+		return nil, false, err
+	}
+	bad := relaycheck.Worst(results) != relaycheck.OK
+	say = bad || !c.Bool("quiet-ok")
+	tell := bad
+	if m != nil {
+		say = m.Take(results, report.Rules{Confirm: c.Int("confirm"), QuietOK: c.Bool("quiet-ok")}, time.Now())
+		tell = say
+	}
+	if to := c.String("notify"); to != "" && tell {
+		if err := report.Notify(c.Context, c.String("simplexd"), to, report.Words(results)); err != nil {
+			return nil, false, err // not saved: the next check says it again
+		}
+	}
+	if m != nil {
+		if err := m.Save(); err != nil {
+			return nil, false, fmt.Errorf("--state: %w", err)
+		}
+	}
+	return results, say, nil
 }
 
 // checkAll shows how far it is, on a terminal, if it takes long.
@@ -219,40 +311,4 @@ func showProgress(ctx context.Context, f *os.File, total int, ended <-chan relay
 			fmt.Fprintf(f, "\r\x1b[K[%-*s] %d of %d relays", width, strings.Repeat("#", width*done/total), done, total)
 		}
 	}
-}
-
-// worthSaying tells whether anything is to be printed: with --state if a
-// state has changed, with --quiet-ok if one is not OK or has become so.
-func worthSaying(c *ucli.Context, results []relaycheck.Result) (bool, error) {
-	quiet := c.Bool("quiet-ok") && relaycheck.Worst(results) == relaycheck.OK
-	path := c.String("state")
-	if path == "" {
-		return !quiet, nil
-	}
-	old := map[string]string{}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &old)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("--state %s: %w", path, err)
-	}
-	first := errors.Is(err, fs.ErrNotExist)
-	changed := false
-	for _, r := range results {
-		key, state := r.Relay.String(), r.State.String()
-		was, known := old[key]
-		changed = changed || known && was != state || !known && (state != "OK" || !c.Bool("quiet-ok"))
-		old[key] = state
-	}
-	if !changed && !first {
-		return false, nil
-	}
-	if text, err = json.Marshal(old); err == nil {
-		err = relayadmin.WriteFile(path, append(text, '\n'), 0o600)
-	}
-	if err != nil {
-		return false, fmt.Errorf("--state: %w", err)
-	}
-	return changed, nil
 }

@@ -79,6 +79,9 @@ func Nagios(all []Result) string {
 			sep = ": "
 		}
 		fmt.Fprintf(&b, "%s relay %s%s%s", r.State, name, sep, r.words())
+		if r.Flapping {
+			b.WriteString(" (flapping)")
+		}
 		if perf != "" {
 			b.WriteString(" | " + perf)
 		}
@@ -122,6 +125,9 @@ func Text(all []Result) string {
 		if r.Err != nil {
 			text = r.words()
 		}
+		if r.Flapping {
+			text = strings.TrimSpace(text + " (flapping)")
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name(), r.State, cell["connect"], cell["roundtrip"], cell["proxy"], cell["cert"], text)
 	}
 	_ = w.Flush() // to memory
@@ -141,6 +147,7 @@ func JSON(all []Result) (string, error) {
 		Address string  `json:"address"`
 		State   string  `json:"state"`
 		Error   string  `json:"error,omitempty"`
+		Flaps   bool    `json:"flapping,omitempty"`
 		Checks  []check `json:"checks"`
 	}
 	out := struct {
@@ -149,7 +156,7 @@ func JSON(all []Result) (string, error) {
 		Relays []relay `json:"relays"`
 	}{V: 1, State: Worst(all).String(), Relays: []relay{}}
 	for _, r := range all {
-		o := relay{Address: r.Relay.String(), State: r.State.String(), Checks: []check{}}
+		o := relay{Address: r.Relay.String(), State: r.State.String(), Flaps: r.Flapping, Checks: []check{}}
 		if r.Err != nil {
 			o.Error = r.Err.Error()
 		}

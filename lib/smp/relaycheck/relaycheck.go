@@ -89,6 +89,7 @@ type Result struct {
 	State    State
 	Err      error // why the first check that failed did
 	Measures []Measure
+	Flapping bool // set by those who remember earlier results
 }
 
 // All checks relays, some at once, and calls done for each as it ends, one at
