@@ -1,0 +1,191 @@
+package roads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
+	"github.com/simplexkit/simplexkit/lib/xrcp"
+	"github.com/simplexkit/simplexkit/lib/xrcp/discovery"
+)
+
+// Config is what roads are made of, on either side.
+type Config struct {
+	// Via are the roads to take; nil are all that need nobody else: tcp and
+	// multicast, and for two ends of this program flip-tcp, flip-udp and dtls.
+	Via []carrier.Name
+	// Addr and Ports are where a controller listens in TCP; an empty address
+	// is all of the device's. UDP has the port of the same number.
+	Addr  string
+	Ports []uint16
+	// Relay has the queues of smp and flip-smp; without one they are not open.
+	Relay *smp.AuthServer
+	SMP   smpclient.Options
+	Log   *slog.Logger
+}
+
+// local are the roads that need nobody but the two ends.
+var local = []carrier.Name{carrier.TCP, carrier.Multicast, carrier.FlipTCP, carrier.FlipUDP, carrier.DTLS}
+
+func (c *Config) via(n carrier.Name) bool {
+	if c.Via == nil {
+		return slices.Contains(local, n)
+	}
+	return slices.Contains(c.Via, n)
+}
+
+// Station is a controller with its roads open. It may see several sessions,
+// one after another, each with the listener of [Station.Session].
+type Station struct {
+	joined *carrier.Joined
+	door   *discovery.Door
+	port   uint16
+	hints  []xrcp.Hint
+	open   []carrier.Name
+	failed []error
+	log    *slog.Logger
+
+	conns  chan net.Conn
+	lost   chan struct{} // closed when there is no listener any more
+	err    error         // set before lost is closed
+	closed chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
+}
+
+// ErrNoRoad is returned where none of the roads could be opened.
+var ErrNoRoad = errors.New("roads: none could be opened")
+
+// Open opens the roads of a controller. Those that fail are told by
+// [Station.Failed]; the error wraps [ErrNoRoad] and all of them.
+func Open(ctx context.Context, cfg Config) (*Station, error) {
+	s := &Station{log: cfg.Log, conns: make(chan net.Conn), lost: make(chan struct{}), closed: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	listeners := s.listen(ctx, &cfg)
+	if len(listeners) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrNoRoad, errors.Join(s.failed...))
+	}
+	s.joined = carrier.Join(listeners...)
+	s.wg.Go(s.pump)
+	return s, nil
+}
+
+func (s *Station) listen(ctx context.Context, cfg *Config) (out []carrier.Listener) {
+	if l := s.listenTCP(ctx, cfg); l != nil {
+		out = append(out, *l)
+	}
+	return out
+}
+
+func (s *Station) fail(n carrier.Name, err error) {
+	s.failed = append(s.failed, fmt.Errorf("%s: %w", n, err))
+}
+
+// listenTCP opens the roads that begin at a TCP port.
+func (s *Station) listenTCP(ctx context.Context, cfg *Config) *carrier.Listener {
+	dc := discovery.DoorConfig{
+		Lines: cfg.via(carrier.FlipTCP),
+		Fail:  func(err error) { s.log.Debug("remote control: a host's location", "err", err) },
+	}
+	if cfg.via(carrier.TCP) || cfg.via(carrier.Multicast) || dc.Lines {
+		l, err := discovery.Listen(ctx, cfg.Addr, cfg.Ports...)
+		if err != nil {
+			s.fail(carrier.TCP, err)
+		} else {
+			dc.TCP, s.port = l, discovery.PortOf(l)
+			for _, n := range []carrier.Name{carrier.TCP, carrier.Multicast, carrier.FlipTCP} {
+				if cfg.via(n) {
+					s.open = append(s.open, n)
+				}
+			}
+		}
+	}
+	if dc.TCP == nil {
+		return nil
+	}
+	s.door = discovery.NewDoor(dc)
+	return &carrier.Listener{Listener: s.door, Road: carrier.TCP}
+}
+
+// pump hands streams to whichever session is there.
+func (s *Station) pump() {
+	for {
+		c, err := s.joined.Accept()
+		if err != nil {
+			s.err = err
+			close(s.lost)
+			return
+		}
+		select {
+		case s.conns <- c:
+		case <-s.closed:
+			_ = c.Close()
+		}
+	}
+}
+
+// Port is the TCP and UDP port, for the invitation; 0 if there is none.
+func (s *Station) Port() uint16 { return s.port }
+
+// Hints are for the invitation.
+func (s *Station) Hints() []xrcp.Hint { return s.hints }
+
+// Roads are those that are open.
+func (s *Station) Roads() []carrier.Name { return s.open }
+
+// Failed says why roads that were asked for are not open.
+func (s *Station) Failed() []error { return s.failed }
+
+// Session is the listener of one session, for xrcpctl.Config. Closing it leaves
+// the station open. A host that comes between two sessions waits for the next.
+func (s *Station) Session() net.Listener { return &turn{Station: s, done: make(chan struct{})} }
+
+// Close closes all roads and waits for them. Sessions go on.
+func (s *Station) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	err := s.joined.Close()
+	s.wg.Wait()
+	return err
+}
+
+// turn is one session's.
+type turn struct {
+	*Station
+	once sync.Once
+	done chan struct{}
+}
+
+// Accept waits for a stream by any of the roads.
+func (t *turn) Accept() (net.Conn, error) {
+	select {
+	case <-t.done:
+		return nil, net.ErrClosed
+	default:
+	}
+	select {
+	case c := <-t.conns:
+		return c, nil
+	case <-t.done:
+		return nil, net.ErrClosed
+	case <-t.lost:
+		return nil, t.err
+	}
+}
+
+// Addr is the TCP listener's.
+func (t *turn) Addr() net.Addr { return t.joined.Addr() }
+
+// Close ends Accept.
+func (t *turn) Close() error {
+	t.once.Do(func() { close(t.done) })
+	return nil
+}
