@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -19,6 +20,8 @@ import (
 var (
 	//go:embed unit/relayctl.service
 	serviceUnit string
+	//go:embed unit/relayctl-user.service
+	userUnit string
 	//go:embed unit/relayctl.socket
 	socketUnit string
 )
@@ -26,17 +29,7 @@ var (
 func configCommand(e *env) *ucli.Command {
 	return group("config", "smp config", "settings, and what the system needs to run a relay",
 		configShowCommand(e), configTestCommand(e), configDescribeCommand(e),
-		&ucli.Command{
-			Name:               "print-unit",
-			Usage:              "print a unit for systemd that runs the relay",
-			CustomHelpTemplate: cli.Help([]string{"relayctl smp config print-unit > /etc/systemd/system/smp-relay.service"}, exit.Done, exit.Usage),
-			Action: func(c *ucli.Context) error {
-				if err := noArguments(c); err != nil {
-					return err
-				}
-				return print(e, "%s", strings.ReplaceAll(serviceUnit, "EXEC", program()))
-			},
-		},
+		printUnitCommand(e),
 		&ucli.Command{
 			Name:               "print-socket",
 			Usage:              "print a unit for systemd that opens the relay's port",
@@ -56,18 +49,73 @@ func configCommand(e *env) *ucli.Command {
 				return print(e, "*/10 * * * * %s smp check --quiet-ok --splay 60s --state $HOME/.relay-check %s\n", program(), strings.Join(addrs, " "))
 			},
 		},
-		&ucli.Command{
-			Name: "print-timer", Usage: "print a service and a timer for systemd that check relays", ArgsUsage: "ADDRESS...",
-			Description:        "The two are divided by a line that begins with \"# relay-check.timer\".",
-			CustomHelpTemplate: cli.Help([]string{"relayctl smp config print-timer smp://FINGERPRINT@relay.example.org"}, exit.Done, exit.Usage),
-			Action: func(c *ucli.Context) error {
-				addrs, err := addresses(c)
-				if err != nil {
+		printTimerCommand(e))
+}
+
+func printTimerCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name: "print-timer", Usage: "print a service and a timer for systemd that check relays", ArgsUsage: "ADDRESS...",
+		Description: "The two are divided by a line that begins with \"# relay-check.timer\". With --template\n" +
+			"they are relay-check@.service and .timer, without addresses: relay-check@ours checks\n" +
+			"those in /etc/simplexkit/relays-ours.txt.",
+		CustomHelpTemplate: cli.Help([]string{"relayctl smp config print-timer smp://FINGERPRINT@relay.example.org",
+			"relayctl smp config print-timer --template"}, exit.Done, exit.Usage),
+		Flags: []ucli.Flag{&ucli.BoolFlag{Name: "template", Usage: "for several lists of relays"}},
+		Action: func(c *ucli.Context) error {
+			if c.Bool("template") {
+				if err := noArguments(c); err != nil {
 					return err
 				}
-				return print(e, timerUnits, program(), strings.Join(addrs, " "))
-			},
-		})
+				text := fmt.Sprintf(timerUnits, program(), "--from %d/relays")
+				return print(e, "%s", strings.NewReplacer("relay-check.", "relay-check@.", "message relays", "message relays of %i",
+					"DynamicUser=yes\n", "LoadCredential=relays:/etc/simplexkit/relays-%i.txt\nDynamicUser=yes\n").Replace(text))
+			}
+			addrs, err := addresses(c)
+			if err != nil {
+				return err
+			}
+			return print(e, timerUnits, program(), strings.Join(addrs, " "))
+		},
+	}
+}
+
+func printUnitCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:  "print-unit",
+		Usage: "print a unit for systemd that runs the relay",
+		Description: "With --template the unit is NAME@.service: smp-relay@one and smp-relay@two are two\n" +
+			"relays, with a home for each in /var/lib/smp-relay. With --user it is one of your own.",
+		CustomHelpTemplate: cli.Help([]string{
+			"relayctl smp config print-unit > /etc/systemd/system/smp-relay.service",
+			"relayctl smp config print-unit --template > /etc/systemd/system/smp-relay@.service",
+			"relayctl smp config print-unit --user > ~/.config/systemd/user/smp-relay.service",
+		}, exit.Done, exit.Usage),
+		Flags: []ucli.Flag{
+			&ucli.BoolFlag{Name: "user", Usage: "for the service manager of a user"},
+			&ucli.BoolFlag{Name: "template", Usage: "for several relays"},
+			&ucli.BoolFlag{Name: "old", Usage: "for systemd before 253, which does not have Type=notify-reload"},
+		},
+		Action: func(c *ucli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			unit, kind := serviceUnit, "Type=notify-reload"
+			if c.Bool("old") {
+				kind = "Type=notify\nExecReload=/bin/kill -HUP $MAINPID"
+			}
+			switch {
+			case c.Bool("user") && c.Bool("template"):
+				return exit.Errorf(exit.Usage, "--user and --template do not go together")
+			case c.Bool("user"):
+				unit = userUnit
+			case c.Bool("template"):
+				unit = strings.NewReplacer("NAME.service", "NAME@.service", "Description=SimpleX message relay", "Description=SimpleX message relay %i",
+					"/var/lib/private/NAME, seen as /var/lib/NAME.", "/var/lib/private/NAME/INSTANCE, seen as /var/lib/NAME/INSTANCE.",
+					"StateDirectory=NAME ", "StateDirectory=NAME/INSTANCE ", "Directory=%p\n", "Directory=%p/%i\n").Replace(unit)
+			}
+			return print(e, "%s", strings.NewReplacer("EXEC", program(), "TYPE", kind).Replace(unit))
+		},
+	}
 }
 
 const timerUnits = `# relay-check.service
@@ -235,7 +283,10 @@ func configTestCommand(e *env) *ucli.Command {
 				_, err = h.Users()
 			}
 			if err == nil {
-				_, err = logger(c, e)
+				_, err = h.BlockList()
+			}
+			if err == nil {
+				_, err = logger(c, e, new(slog.LevelVar))
 			}
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
 	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 )
 
 func main() {
@@ -122,6 +124,41 @@ var logFlags = []ucli.Flag{
 	&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "log errors alone", EnvVars: []string{"RELAYCTL_QUIET"}},
 }
 
-func logger(c *ucli.Context, e *env) (*slog.Logger, error) {
-	return cli.NewLogger(e.stderr, c.String("log-format"), c.Count("verbose"), c.Bool("quiet"))
+// logger logs what level allows, which may change.
+func logger(c *ucli.Context, e *env, level *slog.LevelVar) (*slog.Logger, error) {
+	log, err := cli.NewLogger(e.stderr, c.String("log-format"), 2, false)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(leveled{log.Handler(), level}), nil
+}
+
+// leveled is a handler that leaves out what is below a level.
+type leveled struct {
+	slog.Handler
+	level *slog.LevelVar
+}
+
+func (h leveled) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+
+func (h leveled) WithAttrs(as []slog.Attr) slog.Handler {
+	return leveled{h.Handler.WithAttrs(as), h.level}
+}
+
+func (h leveled) WithGroup(name string) slog.Handler {
+	return leveled{h.Handler.WithGroup(name), h.level}
+}
+
+// setLevel sets the level of the flags, else of the settings.
+func setLevel(c *ucli.Context, h *relayhome.Home, level *slog.LevelVar) {
+	l, _ := h.Settings.Level() // was checked with all settings
+	switch {
+	case c.Bool("quiet"):
+		l = slog.LevelError
+	case c.Count("verbose") > 1:
+		l = slog.LevelDebug
+	case c.Count("verbose") == 1:
+		l = slog.LevelInfo
+	}
+	level.Set(l)
 }

@@ -21,12 +21,14 @@ func serveCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "serve",
 		Usage: "run the relay until SIGTERM or SIGINT",
-		Description: "SIGHUP makes it read certificate and users again; connections stay.\n" +
+		Description: "SIGHUP makes it read certificate, users, block_list and log_level again; connections\n" +
+			"stay. For other settings restart it, or send SIGUSR2.\n\n" +
 			"SIGUSR2 makes it the program that now lies at its path, such as a newer one, with\n" +
 			"settings read again: it finishes what is under way and closes connections; clients\n" +
 			"that connect meanwhile wait, none is refused. It stays as it is if that program or\n" +
 			"the settings are no good.\n\n" +
-			"Under systemd it tells when it is ready, reloading and stopping (Type=notify),\n" +
+			"Under systemd it tells when it is ready, reloading and stopping (Type=notify\n" +
+			"or notify-reload),\n" +
 			"answers the watchdog while its store answers, and takes sockets named smp and\n" +
 			"metrics. relayctl smp config print-unit prints a unit.",
 		CustomHelpTemplate: cli.Help([]string{
@@ -47,7 +49,8 @@ func serveFlags() []ucli.Flag {
 type serving struct {
 	log     *slog.Logger
 	home    *relayhome.Home
-	program string // to become at SIGUSR2
+	program string                          // to become at SIGUSR2
+	again   func() (*relayhome.Home, error) // reads settings, and sets the level of logs
 	smp     []net.Listener
 	metrics []net.Listener
 	stop    context.CancelFunc
@@ -57,7 +60,8 @@ type serving struct {
 }
 
 func runServe(c *ucli.Context, e *env) error {
-	log, err := logger(c, e)
+	var level slog.LevelVar
+	log, err := logger(c, e, &level)
 	if err != nil {
 		return err
 	}
@@ -65,11 +69,19 @@ func runServe(c *ucli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	setLevel(c, h, &level)
 	sockets, err := sdnotify.Listeners()
 	if err != nil {
 		return exit.Errorf(exit.OSErr, "relay: %w", err)
 	}
 	s := &serving{log: log, home: h, smp: append(sockets["smp"], sockets["unknown"]...), metrics: sockets["metrics"]}
+	s.again = func() (*relayhome.Home, error) {
+		h, err := load(c)
+		if err == nil {
+			setLevel(c, h, &level)
+		}
+		return h, err
+	}
 	if s.program, err = os.Executable(); err != nil {
 		log.Warn("SIGUSR2 will not work", "err", err)
 	}
@@ -125,7 +137,10 @@ func (s *serving) ready(ctx context.Context, r *relayhome.Relay) {
 	for _, l := range s.metrics {
 		s.beside.Go(func() { a.ServeHTTP(ctx, l) })
 	}
-	s.beside.Go(func() { s.signals(ctx, r) })
+	s.beside.Go(func() {
+		s.block(ctx, r, s.home)
+		s.signals(ctx, r)
+	})
 	tell(s.log, sdnotify.Ready, sdnotify.Status("serving on %s", r.Addr))
 	s.log.Info("serving", "listen", r.Addr.String())
 	s.beside.Go(func() { sdnotify.RunWatchdog(ctx, a.Alive) })

@@ -15,7 +15,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 )
 
-// signals reads certificate and users again at each SIGHUP, and prepares for
+// signals reads some things again at each SIGHUP, and prepares for
 // another program at SIGUSR2.
 func (s *serving) signals(ctx context.Context, r *relayhome.Relay) {
 	caught := make(chan os.Signal, 1)
@@ -28,7 +28,7 @@ func (s *serving) signals(ctx context.Context, r *relayhome.Relay) {
 		case sig := <-caught:
 			tell(s.log, sdnotify.Reloading)
 			if sig == syscall.SIGHUP {
-				s.reload(r)
+				s.reload(ctx, r)
 			} else if s.handover(ctx) {
 				s.log.Info("going on as the program now at this path")
 				s.stop()
@@ -39,12 +39,34 @@ func (s *serving) signals(ctx context.Context, r *relayhome.Relay) {
 	}
 }
 
-func (s *serving) reload(r *relayhome.Relay) {
+// reload reads what may change: certificate, users, the block-list, and the
+// level of logs.
+func (s *serving) reload(ctx context.Context, r *relayhome.Relay) {
 	if err := r.Reload(); err != nil {
 		s.log.Error("certificate and users stay as they were", "err", err)
+	} else {
+		s.log.Info("certificate and users read again")
+	}
+	h, err := s.again()
+	if err != nil {
+		s.log.Error("log_level and block_list stay as they were", "err", err)
 		return
 	}
-	s.log.Info("certificate and users read again")
+	s.block(ctx, r, h)
+}
+
+// block blocks what is on the list of the settings.
+func (s *serving) block(ctx context.Context, r *relayhome.Relay, h *relayhome.Home) {
+	list, err := h.BlockList()
+	n := 0
+	if err == nil {
+		n, err = r.BlockAll(ctx, list)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("queues on the block-list may not be blocked", "err", err)
+	} else if len(list) > 0 {
+		s.log.Info("queues on the block-list are blocked", "listed", len(list), "here", n)
+	}
 }
 
 // handover keeps the listeners open, if the program and the settings are

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // States for [Notify].
@@ -28,7 +31,8 @@ func Status(format string, args ...any) string {
 }
 
 // Notify sends states to the service manager, in one datagram. It reports
-// whether there was one to tell.
+// whether there was one to tell. With [Reloading] goes the time, which a
+// service of Type=notify-reload has to give.
 func Notify(states ...string) (sent bool, err error) {
 	name := os.Getenv("NOTIFY_SOCKET")
 	if name == "" {
@@ -41,6 +45,13 @@ func Notify(states ...string) (sent bool, err error) {
 		return false, fmt.Errorf("sdnotify: reach the service manager: %w", err)
 	}
 	defer c.Close()
+	if slices.Contains(states, Reloading) {
+		var now unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+			return false, fmt.Errorf("sdnotify: clock: %w", err)
+		}
+		states = append(slices.Clone(states), fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+	}
 	if _, err := c.Write([]byte(strings.Join(states, "\n") + "\n")); err != nil {
 		return false, fmt.Errorf("sdnotify: write: %w", err)
 	}

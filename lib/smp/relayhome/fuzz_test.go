@@ -3,6 +3,8 @@ package relayhome
 import (
 	"encoding/base64"
 	"testing"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
 )
 
 func FuzzParseQueue(f *testing.F) {
@@ -21,6 +23,22 @@ func FuzzParseQueue(f *testing.F) {
 		again, err := ParseQueue(base64.RawURLEncoding.EncodeToString([]byte(id)))
 		if len(id) <= 64 && (err != nil || again != id) {
 			t.Fatalf("%q: %x, then %x, %v", text, id, again, err)
+		}
+	})
+}
+
+func FuzzParseBlockList(f *testing.F) {
+	f.Add("# ours\n\n" + base64.RawURLEncoding.EncodeToString(make([]byte, 24)) + " content\nAAAA\n")
+	f.Add("AAAA mood")
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := ParseBlockList(text)
+		if err != nil && list != nil {
+			t.Fatalf("%q: a list and %v", text, err)
+		}
+		for _, l := range list {
+			if l.Queue == "" || l.Why.Reason != smp.BlockedSpam && l.Why.Reason != smp.BlockedContent {
+				t.Fatalf("%q: %+v", text, l)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -34,6 +35,8 @@ type Settings struct {
 	ProxyHosts   []string `toml:"proxy_hosts" doc:"relays to forward to: names, or domains with a leading dot for all below; none: all"`
 	ProxyPrivate bool     `toml:"proxy_private_hosts" doc:"forward to relays in private networks and on this machine too; a relay whose own hosts are all such always does"`
 	ProxySOCKS   string   `toml:"proxy_socks" doc:"host:port of a SOCKS5 proxy, such as Tor's, to reach relays with onion hosts; empty: they are not reached"`
+	BlockList    string   `toml:"block_list" doc:"file with queues to block, one on each line: its ID or address, and spam or content; read at start and at SIGHUP; what is taken off the list stays blocked until relayctl smp unblock"`
+	LogLevel     string   `toml:"log_level" doc:"what is logged: error, warn, info or debug; the flags -v and -q win; read again at SIGHUP"`
 	Metrics      string   `toml:"metrics_listen" doc:"host:port or unix:/path for /metrics, /healthz and /readyz; empty: none"`
 	Store        string   `toml:"store" doc:"where queues are kept: sqlite, in queues.db of the relay's home, or postgres, a database that several relays of one identity may use"`
 	DSNFile      string   `toml:"store_dsn_file" doc:"file with the connection string of the PostgreSQL database; empty: the credential store-dsn of the systemd unit, or the file store-dsn of the relay's home, or the variables of PostgreSQL's clients"`
@@ -43,7 +46,7 @@ type Settings struct {
 const DefaultPort = "5223"
 
 func defaults() Settings {
-	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, MaxCreated: 1_000_000, IdleMins: 720, Proxy: true, Store: StoreSQLite}
+	return Settings{Port: DefaultPort, TTLDays: 21, Quota: 128, MaxConns: 100_000, MaxSubs: 1_000_000, MaxCreated: 1_000_000, IdleMins: 720, Proxy: true, Store: StoreSQLite, LogLevel: "warn"}
 }
 
 // ListenAddr is the address to listen on, or several with commas between.
@@ -109,6 +112,9 @@ func (s Settings) check() *wrong {
 			return &wrong{n.key, fmt.Errorf("%d: must be above 0", n.n)}
 		}
 	}
+	if _, err := s.Level(); err != nil {
+		return &wrong{"log_level", err}
+	}
 	if w := s.checkProxy(); w != nil {
 		return w
 	}
@@ -116,6 +122,21 @@ func (s Settings) check() *wrong {
 		return w
 	}
 	return s.checkStore()
+}
+
+// Level is what LogLevel names.
+func (s Settings) Level() (slog.Level, error) {
+	switch s.LogLevel {
+	case "error":
+		return slog.LevelError, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "debug":
+		return slog.LevelDebug, nil
+	}
+	return 0, fmt.Errorf("%s: there are error, warn, info and debug", s.LogLevel)
 }
 
 func splitList(s string) []string {

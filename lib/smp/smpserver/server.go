@@ -195,6 +195,9 @@ func (s *Server) setStatus(ctx context.Context, id smp.EntityID, st queuestore.S
 	if q == nil {
 		return queuestore.ErrNotFound
 	}
+	if rec := s.table.record(q); why != nil && rec.Status == st && rec.Blocking.Reason == why.Reason && rec.Blocking.Notice == why.Notice {
+		return nil // was told already
+	}
 	ch := &change{q: q, edit: func(_ queuestore.Tx, rec *queuestore.Queue) *smp.Error {
 		rec.Status, rec.Blocking = st, why
 		return nil
