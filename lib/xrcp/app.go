@@ -27,6 +27,9 @@ type HostApp struct {
 	Encoding     string `json:"encoding"` // how sums are written: "kotlin", or "swift"
 	EncryptFiles bool   `json:"encryptFiles"`
 	Compression  bool   `json:"compression,omitempty"`
+	// ZstdDicts names the dictionaries that the host can unpack with; see
+	// package apidict.
+	ZstdDicts []string `json:"zstdDicts,omitempty"`
 	// Resume tells that the host numbers its events and runs a command with an
 	// ID once; see [Send] and [Recv].
 	Resume bool `json:"resume,omitempty"`
