@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/simplexkit/simplexkit/lib/api"
 )
@@ -70,6 +71,10 @@ func (s *session) call(r api.Request) {
 	case "connect", "wait", "recv", "invite":
 		s.beside(r.CorrID, func() (any, error) { return s.core.Call(s.ctx, r.Method, r.Params) })
 	default:
+		if strings.HasPrefix(r.Method, "remote") { // these wait for people, and for other machines
+			s.beside(r.CorrID, func() (any, error) { return s.core.Call(s.ctx, r.Method, r.Params) })
+			return
+		}
 		v, err := s.core.Call(s.ctx, r.Method, r.Params)
 		s.answer(r.CorrID, v, err)
 	}

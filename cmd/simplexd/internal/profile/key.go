@@ -12,6 +12,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store"
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 	"github.com/simplexkit/simplexkit/lib/store/chatdb"
+	"github.com/simplexkit/simplexkit/lib/store/remotedb"
 )
 
 // unlock opens an encrypted database.
@@ -108,12 +109,14 @@ func unsealConfig(ctx context.Context, db *store.DB, c *home.Config) (*home.Conf
 }
 
 // Columns are all that is sealed in a profile's database.
-func Columns() store.Columns { return slices.Concat(agentdb.Sealed(), chatdb.Sealed()) }
+func Columns() store.Columns {
+	return slices.Concat(agentdb.Sealed(), chatdb.Sealed(), remotedb.Sealed())
+}
 
 func resealing(from, to *store.Secret) store.Resealing {
 	return store.Resealing{
 		Options:    dbOptions,
-		Migrations: []store.Migrations{agentdb.Migrations(), chatdb.Migrations()},
+		Migrations: []store.Migrations{agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations()},
 		Columns:    Columns(),
 		From:       from, To: to,
 	}

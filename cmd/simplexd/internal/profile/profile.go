@@ -17,10 +17,12 @@ import (
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/chat"
+	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/store"
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 	"github.com/simplexkit/simplexkit/lib/store/chatdb"
+	"github.com/simplexkit/simplexkit/lib/store/remotedb"
 )
 
 // Options is what a profile is opened with. The caller holds the home's lock.
@@ -54,6 +56,7 @@ type Profile struct {
 	relay         *relay // nil: none embedded
 	conns         *agentdb.DB
 	watch         *watch
+	remote        *remote.Host
 }
 
 // Open opens the profile's database, whose errors are those of package store,
@@ -115,6 +118,9 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 		Version: p.version,
 	})
 	p.watch.next = p.Core
+	if p.remote, err = openRemote(ctx, o.Home, p); err != nil {
+		return nil, fmt.Errorf("profile: %s: %w", o.Home.DB(), err)
+	}
 	return p, nil
 }
 
@@ -137,7 +143,7 @@ func openDB(ctx context.Context, o Options) (_ *store.DB, err error) {
 	if err := unlock(ctx, db, o); err != nil {
 		return nil, err
 	}
-	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations()); err != nil {
+	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations()); err != nil {
 		return nil, fmt.Errorf("profile: %s: %w", path, err)
 	}
 	return db, nil
@@ -178,7 +184,7 @@ func (p *Profile) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var relayDone, all sync.WaitGroup
-	var errs [3]error
+	var errs [4]error
 	run := func(group *sync.WaitGroup, i int, ctx context.Context, what string, fn func(context.Context) error) {
 		group.Go(func() {
 			if err := fn(ctx); err != nil && ctx.Err() == nil {
@@ -192,6 +198,7 @@ func (p *Profile) Run(ctx context.Context) error {
 	}
 	run(&all, 1, ctx, "agent", func(ctx context.Context) error { return p.agent.Run(ctx, p.watch) })
 	run(&all, 2, ctx, "chat", p.Core.Run)
+	run(&all, 3, ctx, "remote control", p.remote.Run)
 	all.Wait()
 	stopRelay()
 	relayDone.Wait()

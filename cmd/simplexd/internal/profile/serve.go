@@ -10,6 +10,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/chat"
+	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/stdio"
 )
 
@@ -110,9 +111,20 @@ type served struct {
 	p *Profile
 }
 
+// Exec implements [stdio.Core], with the commands of remote control.
+func (s served) Exec(ctx context.Context, cmd string) api.Response {
+	if r, ok := s.p.remote.Exec(ctx, cmd); ok {
+		return r
+	}
+	return s.Core.Exec(ctx, cmd)
+}
+
 // Call implements [stdio.Core]. The method "fetch" returns when what the relays
 // hold has arrived: see [Profile.Fetch].
 func (s served) Call(ctx context.Context, method string, params json.RawMessage) (any, error) {
+	if remote.Methods[method] {
+		return s.p.remote.Call(ctx, method, params)
+	}
 	if method != "fetch" {
 		return s.Core.Call(ctx, method, params)
 	}
