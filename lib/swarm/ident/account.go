@@ -247,7 +247,9 @@ func parseKey(block *pem.Block) (*rsa.PrivateKey, error) {
 }
 
 // Format writes the name only: keys are not for logs.
-func (a *Account) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "account "+a.URI().String()[:8]) }
+func (a *Account) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "account "+a.URI().String()[:8])
+}
 
 // Format writes the name only: keys are not for logs.
 func (d *Device) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "device "+d.ID().String()[:8]) }
@@ -256,4 +258,6 @@ func (d *Device) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "device 
 func (a *Account) LogValue() slog.Value { return slog.StringValue(hex.EncodeToString(a.Cert.uri[:4])) }
 
 // LogValue is the short name.
-func (d *Device) LogValue() slog.Value { return slog.StringValue(hex.EncodeToString(d.Cert.device[:4])) }
+func (d *Device) LogValue() slog.Value {
+	return slog.StringValue(hex.EncodeToString(d.Cert.device[:4]))
+}

@@ -21,6 +21,9 @@ import (
 type Node struct {
 	Parents []commit.ObjectID
 	Time    int64 // of the committer, seconds
+	// Gen is the length of the longest way to a root, 1 for a root itself; 0 if
+	// it is not known.
+	Gen int64
 }
 
 // Graph gives the nodes; an index of commits or the objects themselves.
@@ -38,7 +41,7 @@ func (g objects) Node(ctx context.Context, id commit.ObjectID) (Node, error) {
 	if err != nil {
 		return Node{}, fmt.Errorf("order: %v: %w", id, err)
 	}
-	return Node{c.Parents, c.Committer.Time}, nil
+	return Node{Parents: c.Parents, Time: c.Committer.Time}, nil
 }
 
 // item is a node with its place among all.
