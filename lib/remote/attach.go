@@ -12,6 +12,7 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
+	"github.com/simplexkit/simplexkit/lib/xrcp/apidict"
 	"github.com/simplexkit/simplexkit/lib/xrcp/xrcphost"
 )
 
@@ -211,7 +212,7 @@ func (a *attach) mark(done *bool, ch chan struct{}) {
 // hold connects, greets and serves.
 func (a *attach) hold(ctx context.Context) error {
 	cfg := xrcphost.Config{
-		Invitation: a.inv, Confirm: a.confirm, Save: a.save, Codec: a.h.cfg.Codec,
+		Invitation: a.inv, Confirm: a.confirm, Save: a.save, Codec: apidict.ForHost,
 		Dial: a.dial, Now: a.h.now,
 	}
 	if a.ctrl != nil {
@@ -220,8 +221,9 @@ func (a *attach) hold(ctx context.Context) error {
 	var err error
 	a.h.mu.Lock()
 	app := xrcp.HostApp{AppVersion: AppVersion, DeviceName: a.h.name, Encoding: xrcp.EncodingTagged,
-		Compression: a.h.cfg.Codec != nil, Resume: true, Listen: a.h.listen}
+		Resume: true, Listen: a.h.listen}
 	a.h.mu.Unlock()
+	apidict.Offer(&app)
 	if cfg.App, err = app.JSON(); err != nil {
 		return err
 	}

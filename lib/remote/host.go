@@ -51,13 +51,10 @@ type HostConfig struct {
 	// Emit puts an event into the profile's log, for the host's own clients.
 	Emit  func(ctx context.Context, r api.Response) error
 	Files Folder
-	// Name is the device's; Listen where it can be called, or empty.
+	// Name is the device's.
 	Name string
 	// Dial is nil for TCP.
 	Dial DialFunc
-	// Codec is the compression for a controller with that app information, nil
-	// for none.
-	Codec func(app json.RawMessage) xrcp.Codec
 	// Log may be nil.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
@@ -73,14 +70,14 @@ type Host struct {
 
 	started chan struct{} // closed when Run has begun
 	mu      sync.Mutex
-	runCtx  context.Context               // guarded by mu; of sessions; nil before Run
-	ending  bool                          // guarded by mu
-	next    int64                         // guarded by mu
-	open    map[int64]*attach             // guarded by mu
-	slot    *attach                       // guarded by mu; the bot API's one session
-	listen  string                        // guarded by mu; where we can be called
-	name    string                        // guarded by mu; the device's
-	seeking func()                        // guarded by mu; ends /find remote ctrl
+	runCtx  context.Context       // guarded by mu; of sessions; nil before Run
+	ending  bool                  // guarded by mu
+	next    int64                 // guarded by mu
+	open    map[int64]*attach     // guarded by mu
+	slot    *attach               // guarded by mu; the bot API's one session
+	listen  string                // guarded by mu; where we can be called
+	name    string                // guarded by mu; the device's
+	seeking func()                // guarded by mu; ends /find remote ctrl
 	flights map[flightKey]*flight // guarded by mu
 }
 

@@ -2,14 +2,12 @@ package profile
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 
 	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/home"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/store/remotedb"
-	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
 
 // openRemote makes the part of a profile that lets controllers use it.
@@ -28,14 +26,5 @@ func openRemote(ctx context.Context, h home.Home, p *Profile) (*remote.Host, err
 	return remote.NewHost(remote.HostConfig{
 		Store: db, API: p.Core, Emit: p.Core.Announce, Name: name, Log: p.log,
 		Files: remote.Folder{Dir: filepath.Join(h.Dir, "files")},
-		Codec: codec,
 	}), nil
-}
-
-// codec compresses for controllers that can, too.
-func codec(app json.RawMessage) xrcp.Codec {
-	if c, err := xrcp.ParseCtrlApp(app); err == nil && c.Compression {
-		return xrcp.NewZstd()
-	}
-	return nil
 }

@@ -1,0 +1,421 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/wire"
+	"github.com/simplexkit/simplexkit/lib/xrcp"
+	"github.com/simplexkit/simplexkit/lib/xrcp/apidict"
+	"github.com/simplexkit/simplexkit/lib/xrcp/discovery"
+	"github.com/simplexkit/simplexkit/lib/xrcp/xrcpctl"
+)
+
+// DeskConfig is what a [Desk] is made of. Store must be set.
+type DeskConfig struct {
+	Store DeskStore
+	Name  string // the device's
+	// Log may be nil.
+	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Desk is the controller's side: it invites hosts and knows those that came.
+// Safe for concurrent use.
+type Desk struct {
+	cfg DeskConfig
+	log *slog.Logger
+	now func() time.Time
+}
+
+// NewDesk makes a desk; it starts nothing.
+func NewDesk(cfg DeskConfig) *Desk {
+	d := &Desk{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	return d
+}
+
+// Hosts are those paired with; those whose time is over are forgotten first.
+func (d *Desk) Hosts(ctx context.Context) ([]*KnownHost, error) {
+	all, err := d.cfg.Store.Hosts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("remote: reading pairings: %w", err)
+	}
+	var out []*KnownHost
+	for _, h := range all {
+		if !h.Expired(d.now()) {
+			out = append(out, h)
+			continue
+		}
+		if err := d.cfg.Store.DeleteHost(ctx, h.ID); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Host finds a pairing by its number.
+func (d *Desk) Host(ctx context.Context, id api.RemoteHostID) (*KnownHost, error) {
+	all, err := d.Hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(h *KnownHost) bool { return h.ID == id })
+	if i < 0 {
+		return nil, ErrNotFound
+	}
+	return all[i], nil
+}
+
+// Put stores what was changed in a pairing.
+func (d *Desk) Put(ctx context.Context, h *KnownHost) error { return d.cfg.Store.PutHost(ctx, h) }
+
+// Forget deletes a pairing.
+func (d *Desk) Forget(ctx context.Context, id api.RemoteHostID) error {
+	return d.cfg.Store.DeleteHost(ctx, id)
+}
+
+// OfferOptions say how a session is offered to a host.
+type OfferOptions struct {
+	// Host is the one that is known; nil for one that is new.
+	Host *KnownHost
+	// Alias and Lifetime are for a new host.
+	Alias    string
+	Lifetime time.Duration
+	// Bind is the address to listen at, empty for all; Ports those to try, 0
+	// is any.
+	Bind  string
+	Ports []uint16
+	// Addr is the address in the invitation, an interface's name that has it,
+	// or empty for the best one; Port that in the invitation, 0 is the one
+	// listened at.
+	Addr string
+	Port uint16
+	// Multicast announces the session to a known host; Announce to these
+	// addresses too.
+	Multicast bool
+	Announce  []netip.AddrPort
+	// Call are host:port where a known host listens.
+	Call []string
+	// Roads are other listeners that the host may come by, and Hints what the
+	// host needs to find them; see package carrier.
+	Roads []carrier.Listener
+
+	// Confirm is asked with the session code; see xrcpctl.Config.
+	Confirm   func(ctx context.Context, code string) error
+	OnPhase   func(xrcp.Phase)
+	OnFailure func(error)
+}
+
+// Offer is a session that a host can come to.
+type Offer struct {
+	d    *Desk
+	o    OfferOptions
+	ctl  *xrcpctl.Controller
+	addr discovery.Address
+	port uint16
+	call *callListener // nil without
+
+	mu   sync.Mutex
+	app  xrcp.HostApp // guarded by mu
+	host *KnownHost   // guarded by mu; once stored
+}
+
+// Offer opens a port and makes an invitation. [Offer.Accept] must be called.
+func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) {
+	f := &Offer{d: d, o: o}
+	pairing := (*xrcp.HostPairing)(nil)
+	if o.Host != nil {
+		pairing = o.Host.Pairing
+	} else if pairing, err = xrcp.NewHostPairing(d.now()); err != nil {
+		return nil, err
+	}
+	l, err := discovery.Listen(ctx, o.Bind, o.Ports...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	f.port = discovery.PortOf(l)
+	if f.addr, err = pickAddress(o.Addr, o.Bind); err != nil {
+		return nil, err
+	}
+	app, err := xrcp.CtrlApp{AppVersionRange: AppRange, DeviceName: d.cfg.Name, Compression: true}.JSON()
+	if err != nil {
+		return nil, err
+	}
+	roads := append([]carrier.Listener{{Listener: l, Road: carrier.TCP}}, o.Roads...)
+	if o.Host != nil && len(o.Call) > 0 {
+		f.call = newCallListener(o.Call, d.log)
+		roads = append(roads, carrier.Listener{Listener: f.call, Road: "called"})
+	}
+	cfg := xrcpctl.Config{
+		Pairing: pairing, App: app, Listener: carrier.Join(roads...), Host: f.addr.IP.String(), Port: o.Port,
+		Confirm: o.Confirm, Check: f.check, Save: f.save, Codec: apidict.ForController, OnPhase: o.OnPhase, OnFailure: o.OnFailure, Now: d.now,
+	}
+	if cfg.Port == 0 {
+		cfg.Port = f.port
+	}
+	if f.ctl, err = xrcpctl.New(cfg); err != nil {
+		return nil, err
+	}
+	if f.call != nil {
+		f.call.announcement = f.ctl.Announcement
+	}
+	return f, nil
+}
+
+// pickAddress is the address for an invitation.
+func pickAddress(want, bind string) (discovery.Address, error) {
+	if want == "" && bind != "" && bind != "0.0.0.0" {
+		want = bind
+	}
+	addrs, err := discovery.Addresses()
+	if err == nil {
+		addrs = discovery.Prefer(addrs, want)
+		if ip := addrs[0].IP.String(); want == "" || ip == want || addrs[0].Interface == want {
+			return addrs[0], nil
+		}
+	}
+	if ip, perr := netip.ParseAddr(want); perr == nil { // what a router forwards, say
+		return discovery.Address{IP: ip}, nil
+	}
+	if err != nil {
+		return discovery.Address{}, err
+	}
+	return addrs[0], fmt.Errorf("%w: no address or interface %q here", discovery.ErrNoAddress, want)
+}
+
+// Invitation is what a new host needs to come.
+func (f *Offer) Invitation() *xrcp.SignedInvitation { return f.ctl.Invitation() }
+
+// Address is where hosts are told to connect to.
+func (f *Offer) Address() (discovery.Address, uint16) { return f.addr, f.port }
+
+func (f *Offer) check(raw json.RawMessage) error {
+	app, err := xrcp.ParseHostApp(raw)
+	if err == nil {
+		err = AppRange.Contains(app.AppVersion)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.app = app
+	return err
+}
+
+// save stores the host as a known one.
+func (f *Offer) save(ctx context.Context, p *xrcp.HostPairing) error {
+	f.mu.Lock()
+	app := f.app
+	f.mu.Unlock()
+	now := f.d.now()
+	h := &KnownHost{Seq: -1, Alias: f.o.Alias, PairedAt: now, StorePath: newStorePath()}
+	if f.o.Lifetime > 0 {
+		h.ExpiresAt = now.Add(f.o.Lifetime)
+	}
+	if f.o.Host != nil {
+		var err error
+		if h, err = f.d.Host(ctx, f.o.Host.ID); err != nil {
+			return err
+		}
+	}
+	h.Pairing, h.Name, h.LastAt = p, app.DeviceName, now
+	if app.Listen != "" {
+		h.Listen = app.Listen
+	}
+	h.Bind = &api.RemoteAddr{Address: f.addr.IP.String(), Interface: f.addr.Interface}
+	if err := f.d.cfg.Store.PutHost(ctx, h); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.host = h
+	return nil
+}
+
+func newStorePath() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b) // never fails
+	return wire.Base64(b)
+}
+
+// Attached is a session with a host.
+type Attached struct {
+	*xrcpctl.Session
+	Host *KnownHost
+	App  xrcp.HostApp
+}
+
+// Accept waits for the host. To be called once.
+func (f *Offer) Accept(ctx context.Context) (*Attached, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	if f.o.Host != nil {
+		for _, to := range f.groups() {
+			all.Go(func() { f.announce(ctx, to) })
+		}
+	}
+	s, err := f.ctl.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &Attached{s, f.host, f.app}, nil
+}
+
+func (f *Offer) groups() []netip.AddrPort {
+	to := slices.Clone(f.o.Announce)
+	if f.o.Multicast && f.addr.Interface != "" {
+		to = append(to, discovery.Group)
+	}
+	return to
+}
+
+func (f *Offer) announce(ctx context.Context, to netip.AddrPort) {
+	err := discovery.Announcer{From: f.addr.IP, To: to}.Run(ctx, 0, f.ctl.Announcement)
+	if err != nil && ctx.Err() == nil {
+		f.d.log.Warn("remote: announcing", "err", err)
+	}
+}
+
+// callListener makes connections instead of waiting for them: to a host that
+// listens, one at a time, until it is closed.
+type callListener struct {
+	to           []string
+	log          *slog.Logger
+	announcement func() ([]byte, error)
+
+	mu     sync.Mutex
+	tries  int           // guarded by mu
+	busy   chan struct{} // guarded by mu; closed when the last connection is; nil without
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newCallListener(to []string, log *slog.Logger) *callListener {
+	c := &callListener{to: to, log: log}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Times between two calls.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// Accept calls until somebody answers.
+func (c *callListener) Accept() (net.Conn, error) {
+	for {
+		c.mu.Lock()
+		pause, busy := time.Duration(0), c.busy
+		if c.tries > 0 {
+			pause = min(lastPause, firstPause<<min(c.tries-1, 10))
+		}
+		to := c.to[c.tries%len(c.to)]
+		c.tries++
+		c.mu.Unlock()
+		if busy != nil {
+			select {
+			case <-busy:
+			case <-c.ctx.Done():
+				return nil, net.ErrClosed
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-c.ctx.Done():
+			return nil, net.ErrClosed
+		}
+		conn, err := c.dial(to)
+		if err == nil {
+			return conn, nil
+		}
+		if c.ctx.Err() != nil {
+			return nil, net.ErrClosed
+		}
+		c.log.Debug("remote: calling a host", "err", err)
+	}
+}
+
+func (c *callListener) dial(to string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to)
+	if err != nil {
+		return nil, err
+	}
+	packet, err := c.announcement()
+	if err == nil {
+		err = conn.SetWriteDeadline(time.Now().Add(callTimeout))
+	}
+	if err == nil {
+		err = WriteCall(conn, packet)
+	}
+	if err == nil {
+		err = conn.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	busy := make(chan struct{})
+	c.mu.Lock()
+	c.busy = busy
+	c.mu.Unlock()
+	return &calledConn{Conn: conn, closed: busy}, nil
+}
+
+// Close ends Accept; what was accepted stays.
+func (c *callListener) Close() error {
+	c.cancel()
+	return nil
+}
+
+// Addr is the first address that is called.
+func (c *callListener) Addr() net.Addr { return callAddr(strings.Join(c.to, ",")) }
+
+type callAddr string
+
+// Network is "tcp".
+func (callAddr) Network() string { return "tcp" }
+
+// String is host:port.
+func (a callAddr) String() string { return string(a) }
+
+// calledConn tells when it is closed.
+type calledConn struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Close closes.
+func (c *calledConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
