@@ -125,7 +125,8 @@ type Connector interface {
 	// connInfo.
 	Allow(ctx context.Context, id ConnID, conf ConfirmationID, info []byte) error
 	// Accept joins the invitation inside a [Request] of the address addr; id
-	// is a fresh [NewConnID] for the new connection.
+	// is a fresh [NewConnID] for the new connection, which is [ErrExists] if
+	// the request was accepted with it before.
 	Accept(ctx context.Context, id, addr ConnID, req RequestID, info []byte, o JoinOptions) error
 	// Reject forgets a [Request].
 	Reject(ctx context.Context, addr ConnID, req RequestID) error

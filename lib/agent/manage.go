@@ -39,6 +39,9 @@ func (a *Agent) Allow(ctx context.Context, id ConnID, conf ConfirmationID, info 
 
 // Accept implements [API].
 func (a *Agent) Accept(ctx context.Context, id, addr ConnID, req RequestID, info []byte, o JoinOptions) error {
+	if err := a.fresh(ctx, id); err != nil {
+		return err // accepted before
+	}
 	var p *PendingRequest
 	err := a.cfg.Store.View(ctx, func(tx Tx) (err error) {
 		p, err = tx.Request(addr, req)

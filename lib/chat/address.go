@@ -236,14 +236,14 @@ const noIncognito = "incognito not allowed for address with short link data"
 
 func setAddress(id api.UserID, s api.AddressSettings) runner {
 	return func(ctx context.Context, c *Core) (r api.Response, err error) {
-		var ad *Address
-		var data *agent.LinkData
+		var relink api.UserID
 		err = c.update(ctx, func(w *work) error {
 			u, err := w.userFor(id)
 			if err != nil {
 				return err
 			}
-			if ad, err = addressOf(w, u); err != nil {
+			ad, err := addressOf(w, u)
+			if err != nil {
 				return err
 			}
 			if s.AutoAccept != nil && s.AutoAccept.AcceptIncognito && ad.Data {
@@ -251,14 +251,66 @@ func setAddress(id api.UserID, s api.AddressSettings) runner {
 			}
 			ad.Settings = s
 			r = api.Response{Type: "userContactLinkUpdated", User: userView(u), ContactLink: addressView(ad)}
-			if ad.Data {
-				data, err = addressData(u, ad)
+			if err := w.PutAddress(ad); err != nil {
+				return err
 			}
-			return errors.Join(err, w.PutAddress(ad))
+			relink, err = w.staleAddress(u.ID)
+			return err
 		})
-		if err == nil && data != nil {
-			err = c.cfg.Agent.SetLinkLater(ctx, ad.AgentID, *data)
+		if err == nil && relink != 0 {
+			c.relink(ctx, relink)
 		}
 		return r, err
+	}
+}
+
+// staleAddress remembers that what the link of a user's address tells has
+// changed. After the commit, [Core.relink] is to be called for the user that it
+// returns, if that is not 0.
+func (w *work) staleAddress(u api.UserID) (api.UserID, error) {
+	ad, err := w.Address(u)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, nil
+	case err != nil || ad.Link == nil || !ad.Data:
+		return 0, err
+	}
+	ad.Stale++
+	return u, w.PutAddress(ad)
+}
+
+// relink gives the agent what the link of a user's address is to tell. If that
+// fails it is done after the next change or start.
+func (c *Core) relink(ctx context.Context, id api.UserID) {
+	c.linking.Lock()
+	defer c.linking.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	var ad *Address
+	var data *agent.LinkData
+	err := c.view(ctx, func(tx Tx) error {
+		u, err := tx.User(id)
+		if err != nil {
+			return err
+		}
+		if ad, err = tx.Address(id); err == nil && ad.Stale != 0 {
+			data, err = addressData(u, ad)
+		}
+		return err
+	})
+	if err == nil && data != nil {
+		err = c.cfg.Agent.SetLinkLater(ctx, ad.AgentID, *data)
+	}
+	if err == nil && data != nil {
+		err = c.update(ctx, func(w *work) error {
+			now, err := w.Address(id)
+			if err != nil || now.ID != ad.ID || now.Stale != ad.Stale {
+				return err // it has changed again, and is to be given again
+			}
+			now.Stale = 0
+			return w.PutAddress(now)
+		})
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		c.log.Warn("chat: changing what the link of an address tells", "err", err)
 	}
 }

@@ -69,6 +69,10 @@ type Core struct {
 	// unfinished of them is under way, not left by an earlier run.
 	made sync.Map
 
+	// linking is held while the agent is given what our address's link tells,
+	// so that the last change is the last to be given.
+	linking sync.Mutex
+
 	mu      sync.Mutex
 	connUp  map[agent.ConnID]bool // guarded by mu; whether its relay is up
 	stopped chan struct{}         // guarded by mu; set while the chat is stopped, closed when it starts
@@ -148,8 +152,10 @@ func (c *Core) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.resumeConns(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{c.resumeConns, c.resumeRequests, c.resumeAddresses} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	for id := range conns {
 		if err := c.flush(ctx, id); err != nil && ctx.Err() == nil {

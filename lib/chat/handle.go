@@ -38,6 +38,8 @@ func (c *Core) handle(ctx context.Context, id agent.ConnID, ev agent.Event) erro
 		return c.onRequest(ctx, id, ev)
 	case agent.Connected:
 		return c.onConnected(ctx, id, ev)
+	case agent.RatchetSync:
+		return c.onSync(ctx, id, ev)
 	case agent.Message:
 		return c.onMessage(ctx, id, ev)
 	case agent.Sent:
@@ -181,7 +183,9 @@ func (w *work) emitContact(typ string, u *User, ct *Contact) error {
 // notices into the chat.
 func (c *Core) onConnected(ctx context.Context, id agent.ConnID, ev agent.Connected) error {
 	c.HandleStatus(ctx, agent.Status{Up: true, Conns: []agent.ConnID{id}})
-	return c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
+	var conn api.ConnID
+	err := c.onConn(ctx, id, func(w *work, cn *Conn, u *User) error {
+		conn = cn.ID
 		if cn.Status == ConnReady {
 			return nil
 		}
@@ -201,6 +205,26 @@ func (c *Core) onConnected(ctx context.Context, id agent.ConnID, ev agent.Connec
 		}
 		return w.firstNotices(u, ct, ev.PQ)
 	})
+	if err == nil {
+		c.flushLater(ctx, conn) // what was written before
+	}
+	return err
+}
+
+// onSync sends what was written while a broken ratchet was replaced.
+func (c *Core) onSync(ctx context.Context, id agent.ConnID, ev agent.RatchetSync) error {
+	if ev.State != agent.SyncOK && ev.State != agent.SyncAllowed {
+		return nil
+	}
+	var conn api.ConnID
+	err := c.onConn(ctx, id, func(_ *work, cn *Conn, _ *User) error {
+		conn = cn.ID
+		return nil
+	})
+	if err == nil {
+		c.flushLater(ctx, conn)
+	}
+	return err
 }
 
 // onConnError keeps the error of a connection that cannot be established, and

@@ -193,6 +193,9 @@ func (c *Core) connectRequest(ctx context.Context, u *User, req *Request, cn *Co
 	if err == nil || errors.Is(err, agent.ErrExists) {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return err // the next run tries again
+	}
 	undo := c.update(context.WithoutCancel(ctx), func(w *work) error {
 		ct, err := w.Contact(req.ContactID)
 		if err != nil {

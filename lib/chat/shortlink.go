@@ -18,9 +18,8 @@ type linkData struct {
 	Business bool           `json:"business"`
 }
 
-// maxLinkData is how long our data of a link may be: longer data would have
-// to be compressed, which only images need.
-const maxLinkData = 10240
+// maxLinkData is what a link has room for.
+const maxLinkData = 13600
 
 // linkDataOf is the data of a link to a user. A profile image that does not
 // fit is left out; who connects gets it then.
@@ -33,10 +32,10 @@ func linkDataOf(u *User, cn *Conn) (*agent.LinkData, error) {
 }
 
 func encodeLinkData(d linkData) (*agent.LinkData, error) {
-	b, err := json.Marshal(d)
+	b, err := packLinkData(d)
 	if err == nil && len(b) > maxLinkData {
 		d.Profile.Image = ""
-		b, err = json.Marshal(d)
+		b, err = packLinkData(d)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("chat: writing a link's data: %w", err)
@@ -45,6 +44,11 @@ func encodeLinkData(d linkData) (*agent.LinkData, error) {
 		b = nil
 	}
 	return &agent.LinkData{Data: b}, nil
+}
+
+func packLinkData(d linkData) ([]byte, error) {
+	b, err := json.Marshal(d)
+	return xmsg.EncodeLinkData(b), err
 }
 
 // opened is a link with what its short form leads to.
@@ -66,8 +70,8 @@ func (c *Core) open(ctx context.Context, link string) (o opened, err error) {
 		return o, err
 	}
 	o.ConnFullLink, o.ConnShortLink, o.info = r.Full, link, r.Info
-	if d := r.User.Data; len(d) > 0 && d[0] == '{' && json.Valid(d) {
-		o.data = json.RawMessage(d)
+	if o.data, err = xmsg.ParseLinkData(r.User.Data); err != nil {
+		c.log.Warn("chat: the data of a link cannot be read", "err", err)
 	}
 	return o, nil
 }

@@ -199,6 +199,7 @@ type Address struct {
 	AgentID  agent.ConnID
 	Link     *api.CreatedConnLink // nil while it is made
 	Data     bool                 // the short link tells who we are
+	Stale    int                  // changes of that which the agent was not given yet
 	Settings api.AddressSettings
 }
 

@@ -142,10 +142,12 @@ func (w *work) createContact(u *User, p api.Profile) (*Contact, error) {
 	return ct, w.PutContact(ct)
 }
 
-// setProfile changes the profile of the active user and tells the contacts.
+// setProfile changes the profile of the active user, and tells the contacts and
+// the link of the address.
 func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.Profile)) (api.Response, error) {
 	var r api.Response
 	var conns []api.ConnID
+	var relink api.UserID
 	err := c.update(ctx, func(w *work) error {
 		u, err := activeUser(w)
 		if err == nil && id != 0 {
@@ -174,6 +176,9 @@ func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.P
 		if conns, err = w.tellProfile(&was, u, &changed); err != nil {
 			return err
 		}
+		if relink, err = w.staleAddress(u.ID); err != nil {
+			return err
+		}
 		to := u.Profile
 		r = api.Response{Type: "userProfileUpdated", User: userView(u), FromProfile: &from, ToProfile: &to,
 			UpdateSummary: &api.UserProfileUpdateSummary{UpdateSuccesses: len(conns), ChangedContacts: changed}}
@@ -181,6 +186,9 @@ func (c *Core) setProfile(ctx context.Context, id api.UserID, change func(*api.P
 	})
 	for _, id := range conns {
 		c.flushLater(ctx, id)
+	}
+	if err == nil && relink != 0 {
+		c.relink(ctx, relink)
 	}
 	return r, err
 }
