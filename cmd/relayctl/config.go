@@ -22,6 +22,10 @@ var (
 	serviceUnit string
 	//go:embed unit/relayctl-user.service
 	userUnit string
+	//go:embed unit/prometheus.rules
+	alertRules string
+	//go:embed unit/grafana.json
+	dashboard string
 	//go:embed unit/relayctl.socket
 	socketUnit string
 )
@@ -49,7 +53,25 @@ func configCommand(e *env) *ucli.Command {
 				return print(e, "*/10 * * * * %s smp check --quiet-ok --splay 60s --state $HOME/.relay-check %s\n", program(), strings.Join(addrs, " "))
 			},
 		},
-		printTimerCommand(e))
+		printTimerCommand(e),
+		printTextCommand(e, "print-rules", "print rules for Prometheus that warn of a relay's troubles", alertRules,
+			"relayctl smp config print-rules > /etc/prometheus/rules.d/relay.yml"),
+		printTextCommand(e, "print-dashboard", "print a dashboard for Grafana", dashboard,
+			"relayctl smp config print-dashboard > relays.json   # Dashboards, New, Import"))
+}
+
+// printTextCommand prints what this program has with it.
+func printTextCommand(e *env, name, usage, text, example string) *ucli.Command {
+	return &ucli.Command{
+		Name: name, Usage: usage,
+		CustomHelpTemplate: cli.Help([]string{example}, exit.Done, exit.Usage),
+		Action: func(c *ucli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return print(e, "%s", text)
+		},
+	}
 }
 
 func printTimerCommand(e *env) *ucli.Command {

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"activate": cmdActivate,
 			"port":     cmdPort,
 			"dump":     cmdDump,
+			"asked":    cmdAsked,
 			"database": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], pgtest.Start(t, pgtest.Options{}).NewDatabase(t))
 			},
@@ -85,6 +88,28 @@ func cmdDump(ts *testscript.TestScript, neg bool, args []string) {
 	_, err := queuedump.Write(ctx, &b, s)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+// asked FILE NUMBERS... sees that each relay_ name in FILE is one of NUMBERS,
+// and that JSON is JSON.
+func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if strings.HasPrefix(text, "{") && !json.Valid([]byte(text)) {
+		ts.Fatalf("%s is not JSON", args[0])
+	}
+	there := ""
+	for _, name := range args[1:] {
+		there += "\n" + ts.ReadFile(name)
+	}
+	names := regexp.MustCompile(`\brelay_[a-z_]+`).FindAllString(text, -1)
+	if len(names) == 0 {
+		ts.Fatalf("%s asks for nothing", args[0])
+	}
+	for _, n := range names {
+		if !strings.Contains(there, "\n"+n+" ") && !strings.Contains(there, "\n"+n+"{") {
+			ts.Fatalf("%s asks for %s, which there is not", args[0], n)
+		}
+	}
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with CODE.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -13,62 +12,92 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
 	"github.com/simplexkit/simplexkit/lib/exit"
 )
 
-// family writes one number as Prometheus reads it.
-func family(b *strings.Builder, name, kind, help string, v any) {
-	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", name, help, name, kind, name, v)
+// collector is a relay as Prometheus asks for it, once.
+type collector struct {
+	a   *Admin
+	ctx context.Context // of the question
 }
 
-// Metrics gives all numbers in the text format of Prometheus. Names of
-// smp-server are kept where they mean the same, so that dashboards go on.
-// There are no labels but the program's version.
-func (a *Admin) Metrics(ctx context.Context) (string, error) {
-	n, err := a.count(ctx)
+// Describe implements [prometheus.Collector]; what there is depends on the
+// question.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector]. Names of smp-server are kept
+// where they mean the same, so that dashboards go on. There are no labels but
+// the program's version.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	put := func(name, help string, kind prometheus.ValueType, v float64, labels prometheus.Labels) {
+		d := prometheus.NewDesc(name, help, nil, labels)
+		m, err := prometheus.NewConstMetric(d, kind, v)
+		if err != nil {
+			m = prometheus.NewInvalidMetric(d, err)
+		}
+		out <- m
+	}
+	n, err := c.a.count(c.ctx)
 	if err != nil {
-		return "", err
+		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("relay_queues", "Queues in the store.", nil, nil), err)
+		return
 	}
-	s := a.Relay.Stats()
-	var b strings.Builder
-	for _, c := range counters {
-		family(&b, c.metric, "counter", c.help, c.of(s))
-	}
-	gauges := []struct {
-		name, help string
-		v          any
-	}{
-		{"relay_queues", "Queues in the store.", n.Queues},
-		{"relay_messages", "Messages in the store.", n.Messages},
-		{"relay_connections", "Connections.", s.Connections},
-		{"relay_subscriptions", "Subscriptions.", s.Subscriptions},
-		{"relay_cached_queues", "Queues in memory.", s.QueuesInCache},
-		{"relay_start_time_seconds", "When the relay was started.", fmt.Sprintf("%.3f", float64(a.started.UnixMilli())/1000)},
-		{"relay_goroutines", "Goroutines of the process.", runtime.NumGoroutine()},
-		{"relay_heap_bytes", "Memory in use by the process's heap.", heapBytes()},
-	}
-	for _, g := range gauges {
-		family(&b, g.name, "gauge", g.help, g.v)
-	}
-	if c, err := a.Relay.Home.Cert(); err == nil {
-		family(&b, "relay_certificate_expiry_time_seconds", "gauge", "When the online certificate expires.", c.NotAfter.Unix())
-	}
-	fmt.Fprintf(&b, "# HELP relay_info The program.\n# TYPE relay_info gauge\nrelay_info{version=%q} 1\n", a.Version)
-	for _, c := range counters {
-		if c.compat != "" {
-			family(&b, c.compat, "counter", "As "+c.metric+".", c.of(s))
+	s := c.a.Relay.Stats()
+	for _, k := range counters {
+		put(k.metric, k.help, prometheus.CounterValue, float64(k.of(s)), nil)
+		if k.compat != "" {
+			put(k.compat, "As "+k.metric+".", prometheus.CounterValue, float64(k.of(s)), nil)
 		}
 	}
 	for _, g := range []struct {
-		name, as string
-		v        any
+		name, compat, help string
+		v                  float64
 	}{
-		{"simplex_smp_queues_total1", "relay_queues", n.Queues},
-		{"simplex_smp_messages_total", "relay_messages", n.Messages},
-		{"simplex_smp_clients_total", "relay_connections", s.Connections},
-		{"simplex_smp_subscribtion_total", "relay_subscriptions", s.Subscriptions},
+		{"relay_queues", "simplex_smp_queues_total1", "Queues in the store.", float64(n.Queues)},
+		{"relay_messages", "simplex_smp_messages_total", "Messages in the store.", float64(n.Messages)},
+		{"relay_connections", "simplex_smp_clients_total", "Connections.", float64(s.Connections)},
+		{"relay_subscriptions", "simplex_smp_subscribtion_total", "Subscriptions.", float64(s.Subscriptions)},
+		{"relay_cached_queues", "", "Queues in memory.", float64(s.QueuesInCache)},
+		{"relay_start_time_seconds", "", "When the relay was started.", float64(c.a.started.UnixMilli()) / 1000},
+		{"relay_goroutines", "", "Goroutines of the process.", float64(runtime.NumGoroutine())},
+		{"relay_heap_bytes", "", "Memory in use by the process's heap.", float64(heapBytes())},
 	} {
-		family(&b, g.name, "gauge", "As "+g.as+".", g.v)
+		put(g.name, g.help, prometheus.GaugeValue, g.v, nil)
+		if g.compat != "" {
+			put(g.compat, "As "+g.name+".", prometheus.GaugeValue, g.v, nil)
+		}
+	}
+	if cert, err := c.a.Relay.Home.Cert(); err == nil {
+		put("relay_certificate_expiry_time_seconds", "When the online certificate expires.", prometheus.GaugeValue, float64(cert.NotAfter.Unix()), nil)
+	}
+	put("relay_info", "The program.", prometheus.GaugeValue, 1, prometheus.Labels{"version": c.a.Version})
+}
+
+// gather asks for all numbers. A registry for each question knows its context.
+func (a *Admin) gather(ctx context.Context) ([]*dto.MetricFamily, error) {
+	r := prometheus.NewRegistry()
+	if err := r.Register(collector{a, ctx}); err != nil {
+		return nil, err
+	}
+	return r.Gather()
+}
+
+// Metrics gives all numbers in the text format of Prometheus.
+func (a *Admin) Metrics(ctx context.Context) (string, error) {
+	all, err := a.gather(ctx)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, f := range all {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			return "", err
+		}
 	}
 	return b.String(), nil
 }
@@ -86,14 +115,13 @@ func heapBytes() uint64 {
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		text, err := a.Metrics(r.Context())
+		all, err := a.gather(r.Context())
 		if err != nil {
 			a.Log.Error("metrics", "err", err)
 			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
 			return
 		}
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write([]byte(text)) // the peer may have gone
+		promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return all, nil }), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { state(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { state(w, a.Alive(r.Context())) })
