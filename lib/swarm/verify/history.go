@@ -78,6 +78,9 @@ type Result struct {
 func History(ctx context.Context, objects commit.Objects, head commit.ObjectID, opt Options) (Result, error) {
 	h := &history{objects: objects, opt: opt, head: head}
 	err := h.run(ctx)
+	if r, ok := AsReason(err); ok && h.result.First == nil {
+		h.result.First = r
+	}
 	if err == nil && h.result.First != nil {
 		err = h.result.First
 	}
