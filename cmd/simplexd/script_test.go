@@ -85,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"relay":    cmdRelay,
 			"leaks":    cmdLeaks,
 			"nowhere":  cmdNowhere,
+			"timehost": cmdTimeHost,
 		},
 	})
 }
