@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/carrier/dtlsroad"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -39,6 +42,11 @@ func (c *Config) via(n carrier.Name) bool {
 		return slices.Contains(local, n)
 	}
 	return slices.Contains(c.Via, n)
+}
+
+// among are those of names that are to be taken.
+func (c *Config) among(names ...carrier.Name) []carrier.Name {
+	return slices.DeleteFunc(names, func(n carrier.Name) bool { return !c.via(n) })
 }
 
 // Station is a controller with its roads open. It may see several sessions,
@@ -80,10 +88,38 @@ func Open(ctx context.Context, cfg Config) (*Station, error) {
 }
 
 func (s *Station) listen(ctx context.Context, cfg *Config) (out []carrier.Listener) {
-	if l := s.listenTCP(ctx, cfg); l != nil {
-		out = append(out, *l)
+	dc := discovery.DoorConfig{
+		Lines: cfg.via(carrier.FlipTCP),
+		Fail:  func(err error) { s.log.Debug("remote control: a host's location", "err", err) },
 	}
+	s.listenTCP(ctx, cfg, &dc)
+	s.door = discovery.NewDoor(dc)
+	out = append(out, carrier.Listener{Listener: s.door, Road: carrier.TCP})
+	if l := s.listenUDP(cfg); l != nil {
+		out = append(out, carrier.Listener{Listener: l, Road: carrier.DTLS})
+	}
+	if len(s.open) == 0 {
+		_ = s.door.Close()
+		return nil
+	}
+	s.hint()
 	return out
+}
+
+// hint tells hosts of the roads that are open, unless those that the reference
+// knows are all.
+func (s *Station) hint() {
+	var names []carrier.Name
+	plain := true
+	for _, n := range s.open {
+		if n != carrier.Multicast { // it is another way to find the same
+			names = append(names, n)
+			plain = plain && n == carrier.TCP
+		}
+	}
+	if !plain {
+		s.hints = append([]xrcp.Hint{{Name: xrcp.HintVia, Value: carrier.JoinNames(names)}}, s.hints...)
+	}
 }
 
 func (s *Station) fail(n carrier.Name, err error) {
@@ -91,29 +127,53 @@ func (s *Station) fail(n carrier.Name, err error) {
 }
 
 // listenTCP opens the roads that begin at a TCP port.
-func (s *Station) listenTCP(ctx context.Context, cfg *Config) *carrier.Listener {
-	dc := discovery.DoorConfig{
-		Lines: cfg.via(carrier.FlipTCP),
-		Fail:  func(err error) { s.log.Debug("remote control: a host's location", "err", err) },
+func (s *Station) listenTCP(ctx context.Context, cfg *Config, dc *discovery.DoorConfig) {
+	names := cfg.among(carrier.TCP, carrier.Multicast, carrier.FlipTCP)
+	if len(names) == 0 {
+		return
 	}
-	if cfg.via(carrier.TCP) || cfg.via(carrier.Multicast) || dc.Lines {
-		l, err := discovery.Listen(ctx, cfg.Addr, cfg.Ports...)
-		if err != nil {
-			s.fail(carrier.TCP, err)
-		} else {
-			dc.TCP, s.port = l, discovery.PortOf(l)
-			for _, n := range []carrier.Name{carrier.TCP, carrier.Multicast, carrier.FlipTCP} {
-				if cfg.via(n) {
-					s.open = append(s.open, n)
-				}
-			}
-		}
+	l, err := discovery.Listen(ctx, cfg.Addr, cfg.Ports...)
+	if err != nil {
+		s.fail(names[0], err)
+		return
 	}
-	if dc.TCP == nil {
+	dc.TCP, s.port = l, discovery.PortOf(l)
+	s.open = append(s.open, names...)
+}
+
+// listenUDP opens the roads that begin at the UDP port.
+func (s *Station) listenUDP(cfg *Config) net.Listener {
+	names := cfg.among(carrier.FlipUDP, carrier.DTLS)
+	if len(names) == 0 {
 		return nil
 	}
-	s.door = discovery.NewDoor(dc)
-	return &carrier.Listener{Listener: s.door, Road: carrier.TCP}
+	pc, err := listenPacket(cfg, s.port)
+	if err != nil {
+		s.fail(names[0], err)
+		return nil
+	}
+	s.port = pc.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	s.open = append(s.open, names...)
+	dc := dtlsroad.Config{DTLS: slices.Contains(names, carrier.DTLS), Log: cfg.Log}
+	if slices.Contains(names, carrier.FlipUDP) {
+		dc.Other = func(b []byte, from netip.AddrPort) { s.door.Location(b, from.Addr(), carrier.FlipUDP) }
+	}
+	return dtlsroad.NewListener(pc, dc)
+}
+
+// listenPacket takes the port of TCP, or else the first of the wanted ones.
+func listenPacket(cfg *Config, port uint16) (pc net.PacketConn, err error) {
+	ports := []uint16{port}
+	if port == 0 && len(cfg.Ports) > 0 {
+		ports = cfg.Ports
+	}
+	for _, p := range ports {
+		pc, err = net.ListenPacket("udp4", net.JoinHostPort(cfg.Addr, strconv.Itoa(int(p))))
+		if err == nil {
+			return pc, nil
+		}
+	}
+	return nil, err
 }
 
 // pump hands streams to whichever session is there.

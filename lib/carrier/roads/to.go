@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/carrier/dtlsroad"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/discovery"
@@ -55,6 +56,8 @@ func (c *Config) dialer(n carrier.Name, inv *xrcp.SignedInvitation) func(context
 		return discovery.Flip{Controller: addr, Network: "tcp"}.Open
 	case carrier.FlipUDP:
 		return discovery.Flip{Controller: addr, Network: "udp"}.Open
+	case carrier.DTLS:
+		return func(ctx context.Context) (net.Conn, error) { return dtlsroad.Dial(ctx, addr, c.Log) }
 	}
 	return nil
 }
