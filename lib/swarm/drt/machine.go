@@ -310,3 +310,12 @@ func (m *Machine) ToWake(now time.Time) []ID {
 		return !m.Responsible(id) || d == nil || d.lease == nil || d.lease.Valid(m.cfg.Conversation, now) != nil
 	})
 }
+
+// Retry is when a device that could not be reached is tried again; zero if that
+// may be now.
+func (m *Machine) Retry(id ID) time.Time {
+	if d := m.devices[id]; d != nil {
+		return d.retry
+	}
+	return time.Time{}
+}

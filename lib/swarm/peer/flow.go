@@ -1,0 +1,67 @@
+package peer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/simplexkit/simplexkit/lib/swarm/ident"
+)
+
+const (
+	// flowBurst is how much a device may ask at once, flowRate how much each
+	// second in the long run.
+	flowBurst = 200
+	flowRate  = 20
+	maxFlows  = 4096
+)
+
+// flow bounds what one device may ask. The zero value is a full measure.
+type flow struct {
+	mu   sync.Mutex
+	used float64   // guarded by mu
+	at   time.Time // guarded by mu
+}
+
+// take tells whether n more may be asked now.
+func (f *flow) take(n float64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	f.used = max(0, f.used-flowRate*now.Sub(f.at).Seconds())
+	f.at = now
+	if f.used+n > flowBurst {
+		return false
+	}
+	f.used += n
+	return true
+}
+
+func (f *flow) rested(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return now.Sub(f.at) > flowBurst/flowRate*time.Second
+}
+
+// flow is the measure of a device.
+func (e *Engine) flow(dev ident.DeviceID) *flow {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.flows[dev]
+	if f == nil {
+		if len(e.flows) >= maxFlows {
+			now := time.Now()
+			for d, f := range e.flows {
+				if f.rested(now) {
+					delete(e.flows, d)
+				}
+			}
+		}
+		f = &flow{}
+		if len(e.flows) < maxFlows {
+			e.flows[dev] = f
+		} else {
+			f.used, f.at = flowBurst, time.Now() // nothing for strangers now
+		}
+	}
+	return f
+}

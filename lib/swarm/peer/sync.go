@@ -1,0 +1,167 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/simplexkit/simplexkit/lib/swarm/commit"
+	"github.com/simplexkit/simplexkit/lib/swarm/ident"
+)
+
+// maxState is the size of a State, and maxItems how many of a kind it has.
+const (
+	maxState = 8 << 20
+	maxItems = 20_000
+)
+
+// State is what devices of one account tell each other: a msgpack array of its
+// fields, each item an array too. Times are milliseconds of Unix time, 0 if it
+// did not happen; whatever was done later wins.
+type State struct {
+	_msgpack      struct{} `msgpack:",as_array"`
+	Devices       []DeviceInfo
+	Contacts      []Contact
+	Conversations []ConvInfo
+	Requests      []Request
+	Preferences   []Preferences
+	Displayed     []Displayed
+}
+
+// DeviceInfo is a device of the account.
+type DeviceInfo struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	Name     string
+	Chain    []byte // PEM: device, account, CA
+	Revoked  int64
+	// CRL, of the account, DER; the one with the highest number wins.
+	CRL []byte
+}
+
+// Contact is an account that was added or removed.
+type Contact struct {
+	_msgpack     struct{} `msgpack:",as_array"`
+	URI          ident.URI
+	Added        int64
+	Removed      int64
+	Banned       bool
+	Conversation commit.ObjectID // the one to one
+}
+
+// ConvInfo is a conversation of the account.
+type ConvInfo struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	ID       commit.ObjectID
+	Created  int64
+	Removed  int64
+	Erased   int64
+	Mode     int
+	Members  []ident.URI
+	Invited  []ident.URI
+}
+
+// Request is an invitation that was received.
+type Request struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	ID       commit.ObjectID
+	From     ident.URI
+	Received int64
+	Declined int64
+	Accepted int64
+	Metadata map[string]string
+}
+
+// Preferences are those of a conversation.
+type Preferences struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	ID       commit.ObjectID
+	Changed  int64
+	Values   map[string]string
+}
+
+// Displayed is up to where the account has read a conversation.
+type Displayed struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	ID       commit.ObjectID
+	Commit   commit.ObjectID
+	At       int64
+}
+
+// Append adds the state's bytes to b.
+func (s *State) Append(b []byte) ([]byte, error) {
+	out, err := msgpack.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("peer: state: %w", err)
+	}
+	return append(b, out...), nil
+}
+
+// ParseState reads a state. It allocates no more than a small multiple of b.
+func ParseState(b []byte) (*State, error) {
+	if len(b) > maxState {
+		return nil, fmt.Errorf("%w: state of %d bytes", ErrFrame, len(b))
+	}
+	s := &State{}
+	if err := msgpack.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%w: state: %v", ErrFrame, err)
+	}
+	for _, n := range []int{len(s.Devices), len(s.Contacts), len(s.Conversations), len(s.Requests), len(s.Preferences), len(s.Displayed)} {
+		if n > maxItems {
+			return nil, fmt.Errorf("%w: state with %d items", ErrFrame, n)
+		}
+	}
+	return s, nil
+}
+
+// SyncWith exchanges states with another device of our account.
+func (e *Engine) SyncWith(ctx context.Context, dev ident.DeviceID) error {
+	if e.cfg.Sync == nil || !e.cfg.Sync.Same(dev) {
+		return ErrBanned
+	}
+	s, done, err := e.open(ctx, dev, protoSync, exchangeTime)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := e.sendState(ctx, dev, s); err != nil {
+		return err
+	}
+	return e.takeState(ctx, dev, s)
+}
+
+func (e *Engine) serveSync(ctx context.Context, from ident.DeviceID, s Stream) error {
+	s.SetEnd(time.Now().Add(exchangeTime))
+	if e.cfg.Sync == nil || !e.cfg.Sync.Same(from) {
+		return ErrBanned
+	}
+	if err := e.takeState(ctx, from, s); err != nil {
+		return err
+	}
+	return e.sendState(ctx, from, s)
+}
+
+func (e *Engine) sendState(ctx context.Context, to ident.DeviceID, s Stream) error {
+	state, err := e.cfg.Sync.State(ctx, to)
+	if err != nil {
+		return err
+	}
+	b, err := state.Append(nil)
+	if err != nil {
+		return err
+	}
+	return writeFrame(s, b)
+}
+
+func (e *Engine) takeState(ctx context.Context, from ident.DeviceID, s Stream) error {
+	b, err := readFrame(s, maxState)
+	if err != nil {
+		return err
+	}
+	state, err := ParseState(b)
+	if err != nil {
+		return err
+	}
+	return e.cfg.Sync.Merge(ctx, from, state)
+}
