@@ -1,6 +1,10 @@
 package queuestore
 
-import "context"
+import (
+	"context"
+
+	"github.com/simplexkit/simplexkit/lib/smp"
+)
 
 // Shared is a store that other relays may use at the same time. Updates of
 // all relays run one after another.
@@ -24,7 +28,8 @@ type Change struct {
 	Kind ChangeKind
 	// Ref is the queue, by its recipient; a subscription's is that of its kind.
 	Ref Ref
-	// Notify is the first new message that asks to notify, or 0.
+	// Notify is the first new message that asks to notify, or 0; of
+	// ChangedNotified the last one of which was notified.
 	Notify Seq
 }
 
@@ -36,6 +41,9 @@ const (
 	ChangedQueue ChangeKind = iota // the record, or the messages, or it is gone
 	ChangedOwner                   // another relay has the subscription now
 	ChangedAny                     // nobody knows what; without a Ref
+	// ChangedNotified: another relay sends the notifications of a notifier up
+	// to and with that of Notify.
+	ChangedNotified
 )
 
 // Claimer is the Tx of a [Shared] store.
@@ -43,4 +51,7 @@ type Claimer interface {
 	// Claim makes other relays learn that a subscription, named by the ID of
 	// its recipient or notifier, is here now.
 	Claim(Ref)
+	// Notified makes other relays learn that the notifications of a notifier's
+	// messages up to and with a number are sent here.
+	Notified(id smp.NotifierID, upTo Seq)
 }

@@ -51,8 +51,8 @@
 // same ID, each connection still gets one message at a time and in order, and
 // none is lost. GET is not exclusive, nor is it with one relay. Notifications
 // that wait for a notification server are in the memory of the relay that
-// took the message, besides the one where the server is subscribed; it may
-// get one again after NSUB at another relay.
+// took the message, and in that of the one where the server is subscribed, which
+// tells the others before it sends them, so that none is sent twice.
 //
 // smp: Simplex Messaging Protocol, all sections on router behaviour;
 // simplex-messaging Appendix A.

@@ -1,6 +1,7 @@
 package smpserver
 
 import (
+	"slices"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
@@ -31,7 +32,8 @@ type waiting struct {
 
 type ntf struct {
 	smp.NMSG
-	at int64 // Unix time
+	seq queuestore.Seq // of the message
+	at  int64          // Unix time
 }
 
 func (n *ntfs) init() { n.pending = map[smp.NotifierID]*waiting{} }
@@ -65,6 +67,21 @@ func (n *ntfs) takeLocked(id smp.NotifierID, w *waiting) smp.NMSG {
 		delete(n.pending, id)
 	}
 	return m
+}
+
+// dropLocked forgets the notifications of messages up to a number, which
+// another relay sends.
+func (n *ntfs) dropLocked(id smp.NotifierID, upTo queuestore.Seq) {
+	w := n.pending[id]
+	if w == nil {
+		return
+	}
+	all := len(w.list)
+	w.list = slices.DeleteFunc(w.list, func(m ntf) bool { return m.seq <= upTo })
+	n.count -= all - len(w.list)
+	if len(w.list) == 0 {
+		delete(n.pending, id)
+	}
 }
 
 func (n *ntfs) deleteLocked(id smp.NotifierID) {
@@ -116,7 +133,7 @@ func (s *Server) notify(rec *queuestore.Queue, m *queuestore.Message) {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
 	s.ntfs.addLocked(rec.Notifier.ID, rec.Notifier.ServiceID,
-		ntf{smp.NMSG{Nonce: nonce, Meta: meta}, s.cfg.Now().Unix()})
+		ntf{smp.NMSG{Nonce: nonce, Meta: meta}, m.Seq, s.cfg.Now().Unix()})
 	s.offerNtfLocked(rec.Notifier.ID)
 }
 

@@ -20,9 +20,11 @@ type Server struct {
 	tls   atomic.Pointer[transport.ServerConfig]
 	id    smp.Fingerprint
 
-	acks  acks
-	ntfs  ntfs
-	stats counters
+	acks acks
+	ntfs ntfs
+	// foreign are of a store that other relays use too.
+	foreign foreignNtfs
+	stats   counters
 	// connections counts all there have been.
 	connections atomic.Uint64
 
@@ -57,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.acks.init(s.table)
 	s.ntfs.init()
+	s.foreign.wake = make(chan struct{}, 1)
 	s.work, s.stop = context.WithCancel(context.Background())
 	s.relaying, s.stopRelaying = context.WithCancel(s.work)
 	s.forwards = make(chan struct{}, cfg.MaxForwards)
@@ -113,6 +116,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	background.Go(func() { s.closeIdle(bg) })
 	background.Go(func() { s.closeSlow(bg) })
 	if shared, ok := s.cfg.Store.(queuestore.Shared); ok {
+		background.Go(func() { s.notifyForeign(bg) })
 		background.Go(func() {
 			if err := shared.Run(bg); err != nil {
 				s.cfg.Logger.Error("following other relays on the store", "err", err)

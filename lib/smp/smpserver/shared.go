@@ -3,6 +3,7 @@ package smpserver
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
@@ -126,6 +127,13 @@ func (g *group) afterClaims(r request, cls claims, fn func()) {
 // learn makes memory agree with what other relays did to the store.
 func (s *Server) learn(ctx context.Context, changes []queuestore.Change) error {
 	refs, notify, all := s.table.concerned(changes)
+	s.table.mu.Lock()
+	for _, c := range changes {
+		if c.Kind == queuestore.ChangedNotified {
+			s.ntfs.dropLocked(smp.NotifierID(c.Ref.ID), c.Notify)
+		}
+	}
+	s.table.mu.Unlock()
 	if all {
 		s.cfg.Logger.Warn("this relay was away from its database for long; closing all connections")
 		s.mu.Lock()
@@ -301,7 +309,63 @@ func (s *Server) notifyFrom(ctx context.Context, rec *queuestore.Queue, seq queu
 	}
 	m, err := s.table.store.Next(ctx, rec.Num, seq-1)
 	if err == nil && m != nil && m.Notify {
-		s.notify(rec, m)
+		s.foreign.add(foreignNtf{rec, m})
 	}
 	return err
+}
+
+// foreignNtf is a notification of a message that another relay has taken.
+type foreignNtf struct {
+	rec *queuestore.Queue
+	m   *queuestore.Message
+}
+
+// foreignNtfs are those that wait for the other relays to know of them. They
+// have them too, and forget them, so that a notification server that goes over
+// to one of them does not get them again.
+type foreignNtfs struct {
+	mu   sync.Mutex
+	list []foreignNtf
+	wake chan struct{}
+}
+
+func (f *foreignNtfs) add(n foreignNtf) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.list) < maxNtfs {
+		f.list = append(f.list, n)
+	}
+	signal(f.wake)
+}
+
+func (f *foreignNtfs) take() []foreignNtf {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.list
+	f.list = nil
+	return list
+}
+
+// notifyForeign tells the other relays, and then the notification servers.
+func (s *Server) notifyForeign(ctx context.Context) {
+	for {
+		select {
+		case <-s.foreign.wake:
+		case <-ctx.Done():
+			return
+		}
+		list := s.foreign.take()
+		err := s.cfg.Store.Update(s.work, func(tx queuestore.Tx) error {
+			for _, n := range list {
+				tx.(queuestore.Claimer).Notified(n.rec.Notifier.ID, n.m.Seq)
+			}
+			return nil
+		})
+		if err != nil { // twice is better than not at all
+			s.cfg.Logger.Warn("other relays may send notifications again", "err", err)
+		}
+		for _, n := range list {
+			s.notify(n.rec, n.m)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore"
@@ -206,16 +207,46 @@ func TestSharedNotification(t *testing.T) {
 	a, b := smptest.Dial(t, ra.Addr, smptest.ConnOptions{}), smptest.Dial(t, rb.Addr, smptest.ConnOptions{})
 	q := a.NewQueue(false, smp.Messaging)
 	k := key.GenerateX25519()
-	r := a.Do(q.RcvID(), smp.NKEY{NtfReq: smp.NtfReq{AuthKey: k.PublicKey(), DHKey: key.GenerateX25519().Public()}}, q.Key)
+	dh := key.GenerateX25519()
+	r := a.Do(q.RcvID(), smp.NKEY{NtfReq: smp.NtfReq{AuthKey: k.PublicKey(), DHKey: dh.Public()}}, q.Key)
 	nid, ok := r.Message.(smp.NID)
 	if !ok {
 		t.Fatal(smptest.Describe(r))
 	}
 	want(t, b.Do(smp.EntityID(nid.NotifierID), smp.NSUB{}, k), "SOK")
-	want(t, a.Do(q.SndID(), send("x"), nil), "OK")
-	if r := b.Event(smp.EntityID(nid.NotifierID)); smptest.Describe(r) != "NMSG" {
-		t.Fatal(smptest.Describe(r))
+	shared, err := box.SharedKey(nid.DHKey, dh)
+	if err != nil {
+		t.Fatal(err)
 	}
-	want(t, a.Do(smp.EntityID(nid.NotifierID), smp.NSUB{}, k), "SOK")
-	want(t, b.Event(smp.EntityID(nid.NotifierID)), "END")
+	// notified is the message that a relay tells of.
+	notified := func(c *smptest.Conn) smp.MsgID {
+		t.Helper()
+		r := c.Event(smp.EntityID(nid.NotifierID))
+		n, ok := r.Message.(smp.NMSG)
+		if !ok {
+			t.Fatal(smptest.Describe(r))
+		}
+		meta, err := smp.OpenNMsgMeta(shared, n.Nonce, n.Meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return meta.ID
+	}
+	// Each message is told of once, by the relay where the server is, though
+	// the other has taken it.
+	want(t, a.Do(q.RcvID(), smp.SUB{}, q.Key), "SOK")
+	there, here := b, a
+	for i := range 6 {
+		want(t, a.Do(q.SndID(), send(fmt.Sprint(i)), nil), "OK")
+		id, _ := q.Open(t, a.Event(q.RcvID()))
+		if got := notified(there); got != id {
+			t.Fatalf("message %d: notified of another one", i)
+		}
+		want(t, a.Do(q.RcvID(), smp.ACK{ID: id}, q.Key), "OK")
+		if i%2 == 1 {
+			want(t, here.Do(smp.EntityID(nid.NotifierID), smp.NSUB{}, k), "SOK")
+			want(t, there.Event(smp.EntityID(nid.NotifierID)), "END")
+			here, there = there, here
+		}
+	}
 }

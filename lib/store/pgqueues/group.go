@@ -29,7 +29,14 @@ type group struct {
 	// touched are the queues of which other relays must learn, and of each
 	// the first message that asks to notify, or 0.
 	touched map[queuestore.Num]queuestore.Seq
-	claimed []queuestore.Ref
+	claimed []news
+}
+
+// news is a row of changes that is not of a queue.
+type news struct {
+	kind   int16
+	id     []byte
+	notify int64
 }
 
 // begin locks, and lets the relay learn what others did. A connection that
@@ -89,6 +96,7 @@ const (
 	rowRecipient
 	rowNotifier
 	rowNotifierService
+	rowNotified
 )
 
 func scanChanges(rows pgx.Rows) (out []queuestore.Change, err error) {
@@ -108,6 +116,8 @@ func scanChanges(rows pgx.Rows) (out []queuestore.Change, err error) {
 			c.Kind, c.Ref.Kind = queuestore.ChangedOwner, queuestore.ByNotifier
 		case rowNotifierService:
 			c.Kind, c.Ref.Kind = queuestore.ChangedOwner, queuestore.ByNotifierService
+		case rowNotified:
+			c.Kind, c.Ref.Kind = queuestore.ChangedNotified, queuestore.ByNotifier
 		default:
 			c.Kind = queuestore.ChangedAny
 		}
@@ -177,22 +187,15 @@ func (g *group) queueChanges(b *pgx.Batch) {
 			now, nums, nos, notify)
 	}
 	if len(g.claimed) > 0 {
-		var nos []int64
+		var nos, notify []int64
 		var kinds []int16
 		var ids [][]byte
 		for _, r := range g.claimed {
 			g.change++
-			kind := int16(rowRecipient)
-			switch r.Kind {
-			case queuestore.ByNotifier:
-				kind = rowNotifier
-			case queuestore.ByNotifierService:
-				kind = rowNotifierService
-			}
-			nos, kinds, ids = append(nos, g.change), append(kinds, kind), append(ids, []byte(r.ID))
+			nos, kinds, ids, notify = append(nos, g.change), append(kinds, r.kind), append(ids, r.id), append(notify, r.notify)
 		}
 		b.Queue(`INSERT INTO changes (no, at, kind, id, notify)
-			SELECT t.no, $1, t.kind, t.id, 0 FROM unnest($2::bigint[], $3::smallint[], $4::bytea[]) AS t (no, kind, id)`,
-			now, nos, kinds, ids)
+			SELECT t.no, $1, t.kind, t.id, t.notify FROM unnest($2::bigint[], $3::smallint[], $4::bytea[], $5::bigint[]) AS t (no, kind, id, notify)`,
+			now, nos, kinds, ids, notify)
 	}
 }

@@ -57,6 +57,12 @@ func TestWatch(t *testing.T) {
 	})
 	expect("claim", queuestore.Change{Ref: ref}, queuestore.Change{Kind: queuestore.ChangedOwner, Ref: ref})
 
+	update(t, a, func(tx queuestore.Tx) error {
+		tx.(queuestore.Claimer).Notified("notifier", 7)
+		return nil
+	})
+	expect("notified", queuestore.Change{Kind: queuestore.ChangedNotified, Ref: queuestore.Ref{Kind: queuestore.ByNotifier, ID: "notifier"}, Notify: 7})
+
 	// An error is the updates' own, until what has changed was learned.
 	update(t, a, func(tx queuestore.Tx) error { return tx.DeleteQueue(q.Num) })
 	fail = errors.New("not now")

@@ -19,7 +19,7 @@ type update struct {
 	g       *group
 	ops     []op // not sent yet
 	saved   bool // a savepoint is set, for some were sent
-	claimed []queuestore.Ref
+	claimed []news
 }
 
 var (
@@ -190,4 +190,18 @@ func (u *update) DeleteMessages(n queuestore.Num, upTo queuestore.Seq) error {
 }
 
 // Claim implements [queuestore.Claimer].
-func (u *update) Claim(r queuestore.Ref) { u.claimed = append(u.claimed, r) }
+func (u *update) Claim(r queuestore.Ref) {
+	kind := int16(rowRecipient)
+	switch r.Kind {
+	case queuestore.ByNotifier:
+		kind = rowNotifier
+	case queuestore.ByNotifierService:
+		kind = rowNotifierService
+	}
+	u.claimed = append(u.claimed, news{kind, []byte(r.ID), 0})
+}
+
+// Notified implements [queuestore.Claimer].
+func (u *update) Notified(id smp.NotifierID, upTo queuestore.Seq) {
+	u.claimed = append(u.claimed, news{rowNotified, []byte(id), int64(upTo)})
+}
