@@ -120,6 +120,8 @@ type Attached struct {
 type AttachedResult struct {
 	Type  string     `json:"type"` // "attached"
 	Ctrls []Attached `json:"ctrls"`
+	// Listen is where controllers can call, while "remoteServe" lasts.
+	Listen string `json:"listen,omitempty"`
 }
 
 // RemoteConnectParams are the parameters of "remoteConnect": attach the

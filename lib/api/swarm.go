@@ -224,3 +224,16 @@ type SwarmTransfer struct {
 	Done int64  `json:"done"`
 	Size int64  `json:"size"`
 }
+
+// SwarmDoctor is the result of "swarm.doctor".
+type SwarmDoctor struct {
+	Type     string         `json:"type"` // "swarmDoctor"
+	Findings []SwarmFinding `json:"findings"`
+}
+
+// SwarmFinding is one check; Detail says what to do if it is not OK.
+type SwarmFinding struct {
+	OK     bool   `json:"ok"`
+	What   string `json:"what"`
+	Detail string `json:"detail,omitempty"`
+}

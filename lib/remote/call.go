@@ -35,7 +35,9 @@ func (h *Host) call(ctx context.Context, method string, params json.RawMessage) 
 		return h.callServe(ctx, params)
 	case "remoteList":
 		list, err := h.List(ctx)
-		return api.AttachedResult{Type: "attached", Ctrls: list}, err
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return api.AttachedResult{Type: "attached", Ctrls: list, Listen: h.listen}, err
 	}
 	if err := read(params, &p); err != nil {
 		return nil, err

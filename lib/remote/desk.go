@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -265,6 +266,17 @@ type Attached struct {
 	*xrcpctl.Session
 	Host *KnownHost
 	App  xrcp.HostApp
+	road string
+}
+
+// Road is how the host came.
+func (a *Attached) Road() string { return a.road }
+
+// PairingCode is what both sides of a pairing can compare at any time: made of
+// the identities of the controller and of the host, in groups of digits.
+func PairingCode(ctrl, host string) string {
+	sum := sha256.Sum256([]byte(ctrl + " " + host))
+	return xrcp.SessionCode(sum[:20])
 }
 
 // Accept waits for the host. To be called once.
@@ -285,7 +297,7 @@ func (f *Offer) Accept(ctx context.Context) (*Attached, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &Attached{s, f.host, f.app}, nil
+	return &Attached{Session: s, Host: f.host, App: f.app, road: string(s.Road())}, nil
 }
 
 func (f *Offer) groups() []netip.AddrPort {
