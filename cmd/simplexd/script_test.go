@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/simplexkit/simplexkit/cmd/internal/doctor/doctortest"
 	"github.com/simplexkit/simplexkit/cmd/simplexd/internal/home"
 )
 
@@ -85,7 +86,7 @@ func TestScripts(t *testing.T) {
 			"relay":    cmdRelay,
 			"leaks":    cmdLeaks,
 			"nowhere":  cmdNowhere,
-			"timehost": cmdTimeHost,
+			"timehost": doctortest.TimeHost,
 		},
 	})
 }

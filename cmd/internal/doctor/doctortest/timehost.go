@@ -1,4 +1,5 @@
-package main
+// Package doctortest has what the scripts of several doctors need.
+package doctortest
 
 import (
 	"encoding/binary"
@@ -8,8 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// timehost AHEAD sets NTP to a time server whose clock is ahead of ours.
-func cmdTimeHost(ts *testscript.TestScript, neg bool, args []string) {
+// TimeHost is the command "timehost AHEAD" of scripts: it sets NTP to a time server whose clock is ahead of ours.
+func TimeHost(ts *testscript.TestScript, _ bool, args []string) {
 	ahead, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
