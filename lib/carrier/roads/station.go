@@ -13,6 +13,9 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/carrier/dtlsroad"
+	"github.com/simplexkit/simplexkit/lib/carrier/p2proad"
+	"github.com/simplexkit/simplexkit/lib/carrier/smproad"
+	"github.com/simplexkit/simplexkit/lib/p2p"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -28,10 +31,17 @@ type Config struct {
 	// is all of the device's. UDP has the port of the same number.
 	Addr  string
 	Ports []uint16
-	// Relay has the queues of smp and flip-smp; without one they are not open.
+	// Relay has the queues of smp and flip-smp; without one a controller does
+	// not open them, and a host uses the controller's.
 	Relay *smp.AuthServer
 	SMP   smpclient.Options
-	Log   *slog.Logger
+	// Bootstrap are libp2p nodes, as in p2p.Config; none means the local
+	// network and known addresses only.
+	Bootstrap []string
+	// P2P is the libp2p host, which stays the caller's; nil is one of its own
+	// for each station and each stream, with a new key.
+	P2P *p2p.Host
+	Log *slog.Logger
 }
 
 // local are the roads that need nobody but the two ends.
@@ -58,6 +68,7 @@ type Station struct {
 	hints  []xrcp.Hint
 	open   []carrier.Name
 	failed []error
+	end    func() // closes the libp2p host
 	log    *slog.Logger
 
 	conns  chan net.Conn
@@ -97,6 +108,12 @@ func (s *Station) listen(ctx context.Context, cfg *Config) (out []carrier.Listen
 	out = append(out, carrier.Listener{Listener: s.door, Road: carrier.TCP})
 	if l := s.listenUDP(cfg); l != nil {
 		out = append(out, carrier.Listener{Listener: l, Road: carrier.DTLS})
+	}
+	if l := s.listenP2P(cfg); l != nil {
+		out = append(out, carrier.Listener{Listener: l, Road: carrier.Libp2p})
+	}
+	if l := s.listenSMP(ctx, cfg); l != nil {
+		out = append(out, carrier.Listener{Listener: l, Road: carrier.SMP})
 	}
 	if len(s.open) == 0 {
 		_ = s.door.Close()
@@ -161,6 +178,51 @@ func (s *Station) listenUDP(cfg *Config) net.Listener {
 	return dtlsroad.NewListener(pc, dc)
 }
 
+// listenP2P opens the road by libp2p.
+func (s *Station) listenP2P(cfg *Config) net.Listener {
+	if !cfg.via(carrier.Libp2p) {
+		return nil
+	}
+	h, end := cfg.P2P, func() {}
+	if h == nil {
+		var err error
+		if h, end, err = openHost(cfg); err != nil {
+			s.fail(carrier.Libp2p, err)
+			return nil
+		}
+	}
+	s.end = end
+	s.open = append(s.open, carrier.Libp2p)
+	s.hints = append(s.hints, xrcp.Hint{Name: xrcp.HintLibp2p, Value: p2proad.AddressOf(h).String()})
+	return p2proad.Listen(h)
+}
+
+// listenSMP opens the roads that begin at a queue.
+func (s *Station) listenSMP(ctx context.Context, cfg *Config) net.Listener {
+	names := cfg.among(carrier.FlipSMP, carrier.SMP)
+	if len(names) == 0 {
+		return nil
+	}
+	if cfg.Relay == nil {
+		s.fail(names[0], errNoRelay)
+		return nil
+	}
+	sc := smproad.Config{Relay: *cfg.Relay, SMP: cfg.SMP, Streams: slices.Contains(names, carrier.SMP)}
+	if slices.Contains(names, carrier.FlipSMP) {
+		sc.Location = func(line []byte) { s.door.Location(line, netip.Addr{}, carrier.FlipSMP) }
+	}
+	l, err := smproad.Listen(ctx, sc)
+	if err != nil {
+		s.fail(names[0], err)
+		return nil
+	}
+	s.open = append(s.open, names...)
+	s.hints = append(s.hints, xrcp.Hint{Name: xrcp.HintSMP, Value: l.Address().String()})
+	return l
+}
+
+var errNoRelay = errors.New("no relay is set")
+
 // listenPacket takes the port of TCP, or else the first of the wanted ones.
 func listenPacket(cfg *Config, port uint16) (pc net.PacketConn, err error) {
 	ports := []uint16{port}
@@ -209,11 +271,14 @@ func (s *Station) Failed() []error { return s.failed }
 // the station open. A host that comes between two sessions waits for the next.
 func (s *Station) Session() net.Listener { return &turn{Station: s, done: make(chan struct{})} }
 
-// Close closes all roads and waits for them. Sessions go on.
+// Close closes all roads and waits for them. Sessions over smp and libp2p end.
 func (s *Station) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	err := s.joined.Close()
 	s.wg.Wait()
+	if s.end != nil {
+		s.end()
+	}
 	return err
 }
 
