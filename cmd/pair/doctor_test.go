@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/simplexkit/simplexkit/cmd/internal/doctor/doctortest"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/xrcphost"
@@ -18,41 +19,10 @@ import (
 
 // doctorCmds are what the doctor's script needs.
 var doctorCmds = map[string]func(*testscript.TestScript, bool, []string){
-	"timehost": cmdTimeHost,
+	"timehost": doctortest.TimeHost,
 	"taken":    cmdTaken,
 	"knock":    cmdKnock,
 	"examined": cmdExamined,
-}
-
-// timehost AHEAD sets NTP to a time server whose clock is ahead of ours.
-func cmdTimeHost(ts *testscript.TestScript, _ bool, args []string) {
-	ahead, err := time.ParseDuration(args[0])
-	ts.Check(err)
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	ts.Check(err)
-	ts.Setenv("NTP", conn.LocalAddr().String())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for b := make([]byte, 100); ; {
-			n, from, err := conn.ReadFromUDPAddrPort(b)
-			if err != nil {
-				return // the script is over
-			}
-			if n != 48 {
-				continue
-			}
-			answer := make([]byte, 48)
-			answer[0], answer[1] = 4<<3|4, 2
-			copy(answer[24:], b[40:48])
-			now := time.Now().Add(ahead)
-			stamp := uint64(now.Unix()+2208988800)<<32 | uint64(now.Nanosecond())<<32/1e9
-			binary.BigEndian.PutUint64(answer[32:], stamp)
-			binary.BigEndian.PutUint64(answer[40:], stamp)
-			_, _ = conn.WriteToUDPAddrPort(answer, from)
-		}
-	}()
-	ts.Defer(func() { conn.Close(); <-done })
 }
 
 // taken VAR sets VAR to a port that is in use.
@@ -63,7 +33,10 @@ func cmdTaken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-var anyLink = regexp.MustCompile(`xrcp:/[^"\s]+`)
+var (
+	anyLink  = regexp.MustCompile(`xrcp:/[^"\s]+`)
+	unescape = strings.NewReplacer(`\u0026`, "&")
+)
 
 // invitationIn is the link in a file.
 func invitationIn(ts *testscript.TestScript, file string) *xrcp.SignedInvitation {

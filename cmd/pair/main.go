@@ -71,7 +71,7 @@ func newApp(e *env) *ucli.App {
 	}
 	app.Commands = []*ucli.Command{
 		inviteCommand(e), connectCommand(e), serveCommand(e), apiCommand(e), execCommand(e), putCommand(e), getCommand(e),
-		lsCommand(e), showCommand(e), verifyCommand(e), renameCommand(e), expireCommand(e), forgetCommand(e), backupCommand(e),
+		lsCommand(e), showCommand(e), verifyCommand(e), renameCommand(e), expireCommand(e), forgetCommand(e), backupCommand(e), doctorCommand(e),
 	}
 	return app
 }
