@@ -34,6 +34,19 @@ func deflateLoose(o commit.Object) []byte {
 	return pack.Deflate(nil, append(looseHeader(o.Type, len(o.Data)), o.Data...), pack.Fast)
 }
 
+// ReadLoose reads an object that is a file of its own.
+func (db *DB) ReadLoose(id commit.ObjectID) (commit.Type, []byte, error) { return db.readLoose(id) }
+
+// Prune removes single files of objects for which keep is false.
+func (db *DB) Prune(ctx context.Context, keep func(commit.ObjectID) bool) error {
+	return db.Loose(ctx, func(id commit.ObjectID) error {
+		if keep(id) {
+			return nil
+		}
+		return ignoreGone(os.Remove(db.path(id)))
+	})
+}
+
 func (db *DB) readLoose(id commit.ObjectID) (commit.Type, []byte, error) {
 	f, err := os.Open(db.path(id))
 	if errors.Is(err, os.ErrNotExist) {

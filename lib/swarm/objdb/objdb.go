@@ -187,13 +187,21 @@ func (db *DB) has(id commit.ObjectID) (bool, error) {
 	return err == nil, err
 }
 
-// Raw is the object as it may stand in a pack: as it is stored, if it lies in
-// one.
-func (db *DB) Raw(ctx context.Context, id commit.ObjectID) (*pack.Raw, error) {
-	for _, p := range db.current() {
+// Raw is the object as it may stand in a new pack: as it is stored, if it lies
+// in one of packs, which are those of All, and is whole there or a change of one
+// that accept takes. For one new pack packs stay the same, or objects may end as
+// changes of each other.
+func (db *DB) Raw(ctx context.Context, packs []*pack.File, id commit.ObjectID, accept func(base commit.ObjectID) bool) (*pack.Raw, error) {
+	for _, p := range packs {
 		r, err := p.Raw(id)
-		if err == nil || !errors.Is(err, commit.ErrNotFound) {
-			return r, err
+		if err == nil && (!r.IsDelta() || accept(r.Base)) {
+			return r, nil
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, commit.ErrNotFound) {
+			return nil, err
 		}
 	}
 	t, b, err := db.Object(ctx, id)
@@ -202,6 +210,9 @@ func (db *DB) Raw(ctx context.Context, id commit.ObjectID) (*pack.Raw, error) {
 	}
 	return pack.NewRaw(t, b, pack.Fast), nil
 }
+
+// All lists the packs.
+func (db *DB) All() []*pack.File { return slices.Clone(db.current()) }
 
 // path is where the file of an object lies.
 func (db *DB) path(id commit.ObjectID) string {

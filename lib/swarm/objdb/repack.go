@@ -88,19 +88,17 @@ func (db *DB) Tidy(ctx context.Context) error {
 			items = append(items, Item{ID: e.ID})
 		}
 	}
-	return db.Repack(ctx, items, packs[:n])
+	return db.Repack(ctx, items, packs[:n], false)
 }
 
-// All lists the packs; for Repack.
-func (db *DB) All() []*pack.File { return slices.Clone(db.current()) }
-
 // Repack writes items into one new pack, then removes the packs in old and all
-// single files that some pack holds. Nobody else may write meanwhile.
-func (db *DB) Repack(ctx context.Context, items []Item, old []*pack.File) error {
+// single files that some pack holds. With fresh all are compressed anew, else
+// they are taken as they lie in packs. Nobody else may write meanwhile.
+func (db *DB) Repack(ctx context.Context, items []Item, old []*pack.File, fresh bool) error {
 	if len(items) == 0 {
 		return nil
 	}
-	sum, err := db.write(ctx, items)
+	sum, err := db.write(ctx, items, fresh)
 	if err != nil {
 		return err
 	}
@@ -145,7 +143,7 @@ func (db *DB) removePacked(ctx context.Context) error {
 }
 
 // write makes a pack of the items and puts it in its place.
-func (db *DB) write(ctx context.Context, items []Item) (sum commit.ObjectID, err error) {
+func (db *DB) write(ctx context.Context, items []Item, fresh bool) (sum commit.ObjectID, err error) {
 	if err := db.fault("repack"); err != nil {
 		return sum, err
 	}
@@ -159,7 +157,7 @@ func (db *DB) write(ctx context.Context, items []Item) (sum commit.ObjectID, err
 	if err != nil {
 		return sum, fmt.Errorf("objdb: %w", err)
 	}
-	entries, sum, err := db.fill(ctx, f, items)
+	entries, sum, err := db.fill(ctx, f, items, fresh)
 	if err == nil && !db.o.NoSync {
 		err = f.Sync()
 	}
@@ -173,7 +171,7 @@ func (db *DB) write(ctx context.Context, items []Item) (sum commit.ObjectID, err
 	return sum, db.adopt(dir, sum)
 }
 
-func (db *DB) fill(ctx context.Context, f *os.File, items []Item) ([]pack.Entry, commit.ObjectID, error) {
+func (db *DB) fill(ctx context.Context, f *os.File, items []Item, fresh bool) ([]pack.Entry, commit.ObjectID, error) {
 	var sum commit.ObjectID
 	w, err := pack.NewWriter(f, len(items))
 	if err != nil {
@@ -183,34 +181,29 @@ func (db *DB) fill(ctx context.Context, f *os.File, items []Item) ([]pack.Entry,
 	for _, it := range items {
 		in[it.ID] = true
 	}
+	packs := db.All()
 	for _, it := range items {
-		r, err := db.entry(ctx, it, in)
+		var r *pack.Raw
+		if fresh {
+			r, err = db.compress(ctx, it)
+		} else {
+			r, err = db.Raw(ctx, packs, it.ID, func(base commit.ObjectID) bool { return in[base] })
+		}
 		if err != nil {
 			return nil, sum, err
 		}
 		if err := w.Add(it.ID, r); err != nil {
 			return nil, sum, err
 		}
+		if err := ctx.Err(); err != nil {
+			return nil, sum, err
+		}
 	}
 	return w.Close(f)
 }
 
-// entry is an object for a new pack in which are the objects of in: as it was,
-// if it was packed already and not as a change of one that stays out.
-func (db *DB) entry(ctx context.Context, it Item, in map[commit.ObjectID]bool) (*pack.Raw, error) {
-	for _, p := range db.current() {
-		r, err := p.Raw(it.ID)
-		if errors.Is(err, commit.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if it.From.IsZero() && (!r.IsDelta() || in[r.Base]) {
-			return r, nil
-		}
-		break
-	}
+// compress makes an entry anew.
+func (db *DB) compress(ctx context.Context, it Item) (*pack.Raw, error) {
 	t, data, err := db.Object(ctx, it.ID)
 	if err != nil {
 		return nil, err

@@ -2,10 +2,12 @@ package pack
 
 import (
 	"bufio"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
@@ -33,6 +35,7 @@ type File struct {
 	f, idx *os.File
 	mu     sync.Mutex
 	order  []Entry // by offset, read at the first need; guarded by mu
+	raws   int     // calls of Raw; guarded by mu
 }
 
 // OpenFile opens the pack at path, which ends in .pack, and the index beside it.
@@ -206,33 +209,74 @@ func (p *File) Raw(id commit.ObjectID) (*Raw, error) {
 		return nil, err
 	}
 	r := &Raw{Type: e.t, Base: e.base, Size: e.size}
-	order, err := p.offsets()
-	if err != nil {
-		e.close()
-		return nil, err
-	}
-	if e.t == ofsDelta {
-		base, ok := entryAt(order, e.baseAt)
-		if !ok {
-			e.close()
-			return nil, fmt.Errorf("pack: %v: %w", id, ErrBase)
-		}
-		r.Type, r.Base = refDelta, base.ID
-	}
+	end, err := p.end(at, e, r)
 	e.close()
-	i := sort.Search(len(order), func(i int) bool { return order[i].Offset > at })
-	end := p.Size - trailerSize
-	if i < len(order) {
-		end = order[i].Offset
-	}
-	if end < e.dataAt {
-		return nil, fmt.Errorf("pack: %v: %w", id, ErrFormat)
+	if err != nil {
+		return nil, fmt.Errorf("pack: %v: %w", id, err)
 	}
 	r.Z = make([]byte, end-e.dataAt)
 	if _, err := p.f.ReadAt(r.Z, e.dataAt); err != nil {
 		return nil, fmt.Errorf("pack: %v: %w", id, noEOF(err))
 	}
 	return r, nil
+}
+
+// few is for how many entries it is quicker to inflate them than to read the
+// whole index.
+const few = 128
+
+// end is where the entry at at ends. Of an offset delta it names the base in r.
+func (p *File) end(at int64, e *entry, r *Raw) (int64, error) {
+	p.mu.Lock()
+	p.raws++
+	whole := p.order != nil || p.raws > few || e.t == ofsDelta
+	p.mu.Unlock()
+	if !whole {
+		if _, err := Inflate(e.r, e.size); err != nil {
+			return 0, err
+		}
+		return e.pos(at), nil
+	}
+	order, err := p.offsets()
+	if err != nil {
+		return 0, err
+	}
+	if e.t == ofsDelta {
+		base, ok := entryAt(order, e.baseAt)
+		if !ok {
+			return 0, ErrBase
+		}
+		r.Type, r.Base = refDelta, base.ID
+	}
+	end := p.Size - trailerSize
+	if i := sort.Search(len(order), func(i int) bool { return order[i].Offset > at }); i < len(order) {
+		end = order[i].Offset
+	}
+	if end < e.dataAt {
+		return 0, ErrFormat
+	}
+	return end, nil
+}
+
+// Check compares the sum at the end of the pack with its bytes and with the one
+// in the index.
+func (p *File) Check() error {
+	_, want, err := p.Index.Entries()
+	if err != nil {
+		return err
+	}
+	h := sha1.New()
+	if _, err := io.Copy(h, io.NewSectionReader(p.f, 0, p.Size-trailerSize)); err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
+	var sum commit.ObjectID
+	if _, err := p.f.ReadAt(sum[:], p.Size-trailerSize); err != nil {
+		return fmt.Errorf("pack: %w", noEOF(err))
+	}
+	if sum != want || commit.ObjectID(h.Sum(nil)) != sum {
+		return fmt.Errorf("pack: %s: %w", filepath.Base(p.Path), ErrChecksum)
+	}
+	return nil
 }
 
 // Entries are the objects in the order of the pack.

@@ -45,23 +45,42 @@ type Meta struct {
 	Parents []commit.ObjectID
 	// Device is the author's e-mail.
 	Device string
-	Time   int64 // seconds, as the author says
+	Time   int64 // the committer's, in seconds
 	// Gen is one more than the greatest of the parents', 1 for the first
 	// commit: an ancestor's is always smaller.
-	Gen uint32
+	Gen int64
 }
 
-// Index keeps the commits of many conversations by id. It holds nothing that
-// cannot be read from the repository again, so it may be lost or be behind.
-// Calls may come from several goroutines.
+// Place is where a commit stands in the history of a head: the first commit is
+// at 0. From a commit that is Cut on, all older ones stand as if it were the
+// head.
+type Place struct {
+	ID  commit.ObjectID
+	Cut bool
+}
+
+// Index keeps the commits of many conversations by id, and the history of each
+// one's head in line. It holds nothing that cannot be read from the repository
+// again, so it may be lost or be behind. Calls may come from several
+// goroutines; each is all or nothing.
 type Index interface {
-	// Add puts commits in, parents first, and notes the head up to which
-	// the index is whole; a zero head leaves the one noted. All or nothing.
-	Add(ctx context.Context, conv commit.ObjectID, commits []Meta, head commit.ObjectID) error
+	// Add puts commits in, parents first; those that are there stay.
+	Add(ctx context.Context, conv commit.ObjectID, commits []Meta) error
 	// Commits looks commits up; those that are not there are left out.
 	Commits(ctx context.Context, conv commit.ObjectID, ids []commit.ObjectID) ([]Meta, error)
-	// Head is the head noted last, zero if there is none.
-	Head(ctx context.Context, conv commit.ObjectID) (commit.ObjectID, error)
+	// Behind is a commit and those that were added just before it, at most n;
+	// none if it is not there.
+	Behind(ctx context.Context, conv, id commit.ObjectID, n int) ([]Meta, error)
+	// Head is the head whose history is in line, zero if there is none, and
+	// how many commits it has.
+	Head(ctx context.Context, conv commit.ObjectID) (head commit.ObjectID, n int, err error)
+	// Place keeps the oldest keep places, puts newer ones above, oldest
+	// first, and notes the head.
+	Place(ctx context.Context, conv commit.ObjectID, keep int, newer []Place, head commit.ObjectID) error
+	// Position is the place of a commit; -1 if it is not in line.
+	Position(ctx context.Context, conv, id commit.ObjectID) (at int, cut bool, err error)
+	// Line lists what stands at from and below, at most n.
+	Line(ctx context.Context, conv commit.ObjectID, from, n int) ([]Meta, error)
 	// Clear forgets a conversation.
 	Clear(ctx context.Context, conv commit.ObjectID) error
 }
@@ -114,12 +133,15 @@ type Fetched struct {
 
 // Refusal is a verdict: a head that must not enter the repository.
 type Refusal struct {
-	Head   commit.ObjectID
-	Commit commit.ObjectID // the offending one, zero if it is the pack
-	Device string          // who had it
-	Reason string
-	At     time.Time
-	Tries  int // how often it was offered
+	Head   commit.ObjectID `json:"head"`
+	Commit commit.ObjectID `json:"commit"` // the offending one, zero if it is none
+	Device string          `json:"device"` // who had it
+	Reason string          `json:"reason"`
+	// Pack tells that the pack was at fault and not the history, which others
+	// may have whole: it counts for this device only, and after three tries.
+	Pack  bool      `json:"pack"`
+	At    time.Time `json:"at"`
+	Tries int       `json:"tries"` // how often it was offered
 }
 
 // Error says which commit and why.
@@ -158,26 +180,10 @@ type Draft struct {
 	Delete []string
 }
 
-// Side is what one head has at a path; ID is zero where it has nothing.
-type Side struct {
-	Head commit.ObjectID
-	Mode commit.Mode
-	ID   commit.ObjectID
-}
-
-// Conflict is a path that both heads changed since base, and not alike. A path
-// is a file's.
-type Conflict struct {
-	Path               string
-	Base, Ours, Theirs Side
-}
-
 // MergeOptions say how heads are merged.
 type MergeOptions struct {
 	Author
 	Time time.Time
-	// Resolve takes ours (false) or theirs (true); nil is [Resolve].
-	Resolve func(Conflict) (theirs bool)
 }
 
 // Merged is the outcome of a merge.
@@ -186,8 +192,8 @@ type Merged struct {
 	// Commit tells that a commit was made; otherwise the head moved on to
 	// theirs or stayed.
 	Commit bool
-	// Conflicts are the paths that were decided.
-	Conflicts []string
+	// Conflicts are the paths that both sides had changed.
+	Conflicts []commit.Conflict
 }
 
 // Report is the outcome of Fsck.

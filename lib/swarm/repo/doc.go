@@ -28,11 +28,10 @@
 // # Merging
 //
 // [Repo.Merge] brings the head of another member into ours: by moving on to it,
-// or by a signed commit of both. A path that only one side changed is taken
-// from it; of one that both changed, [MergeOptions.Resolve] decides. Without
-// it the side with the higher head id wins (the rule of profile.vcf), except
-// that a removal wins over a change among the members. So there is always a
-// result, the same for everybody who merges the same two heads.
+// or by a signed commit of both whose tree is that of [commit.Merge]. There is
+// always one, the same for everybody who merges the same two heads, so a
+// conversation does not stay split. Nothing is checked out, and the cost is that
+// of what the heads do not share.
 //
 // A Repo may be used from several goroutines. Writers wait for each other;
 // readers do not wait. Another process may read, and one with git may too.

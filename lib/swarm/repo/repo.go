@@ -1,0 +1,225 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/simplexkit/simplexkit/lib/swarm/commit"
+	"github.com/simplexkit/simplexkit/lib/swarm/objdb"
+)
+
+// Repo is an open repository.
+type Repo struct {
+	path string
+	id   commit.ObjectID // zero until the root is known; set under write
+	o    Options
+	db   *objdb.DB
+	log  *slog.Logger
+
+	// write is held by whoever changes the repository, never over the network.
+	write sync.Mutex
+	// indexing is held while the index catches up.
+	indexing sync.Mutex
+
+	mu      sync.Mutex
+	idOnce  commit.ObjectID          // guarded by mu
+	indexed commit.ObjectID          // head that the index is known to have; guarded by mu
+	recent  map[commit.ObjectID]Meta // looked up lately; guarded by mu
+}
+
+var _ commit.Objects = (*Repo)(nil)
+
+const config = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
+
+// Create makes the repository of a new conversation in dir/<root>. objects are
+// its first commit, whose id is root, and all that it names. The directory
+// appears in one step. The error wraps fs.ErrExist if it is there.
+func Create(ctx context.Context, dir string, root commit.ObjectID, objects []commit.Object, o Options) (*Repo, error) {
+	final := filepath.Join(dir, root.String())
+	if _, err := os.Lstat(final); err == nil {
+		return nil, fmt.Errorf("repo: create %v: %w", root, fs.ErrExist)
+	}
+	tmp, err := scaffold(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("repo: create: %w", err)
+	}
+	err = fill(ctx, tmp, root, objects, o)
+	if err == nil {
+		err = settle(tmp, final, o)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("repo: create: %w", err), os.RemoveAll(tmp))
+	}
+	return Open(ctx, final, o)
+}
+
+// scaffold makes an empty repository in a new directory in dir.
+func scaffold(dir string, o Options) (tmp string, err error) {
+	if err := o.fault("scaffold"); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if tmp, err = os.MkdirTemp(dir, "new-"); err != nil {
+		return "", err
+	}
+	for _, d := range []string{"objects/pack", "objects/info", "refs/heads", "refs/remotes", "refs/tags"} {
+		err = errors.Join(err, os.MkdirAll(filepath.Join(tmp, d), 0o700))
+	}
+	for name, content := range map[string]string{"HEAD": "ref: refs/heads/main\n", "config": config} {
+		err = errors.Join(err, writeSynced(filepath.Join(tmp, name), content, o))
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(tmp))
+	}
+	return tmp, nil
+}
+
+func writeSynced(path, content string, o Options) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	if err == nil && !o.NoSync {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// fill puts the first commit into a new repository.
+func fill(ctx context.Context, tmp string, root commit.ObjectID, objects []commit.Object, o Options) error {
+	r, err := open(tmp, o)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	found := false
+	for _, obj := range objects {
+		found = found || obj.Type == commit.TypeCommit && obj.ID() == root
+	}
+	if !found {
+		return fmt.Errorf("the first commit is missing: %w", ErrNotFound)
+	}
+	return r.append(ctx, objects, commit.ObjectID{}, root)
+}
+
+// settle gives a new repository its name.
+func settle(tmp, final string, o Options) error {
+	if err := o.fault("settle"); err != nil {
+		return err
+	}
+	if !o.NoSync {
+		for _, d := range []string{"refs", "refs/heads", "objects", ""} {
+			if err := syncDir(filepath.Join(tmp, d)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Rename(tmp, final); err != nil {
+		return err
+	}
+	if o.NoSync {
+		return nil
+	}
+	return syncDir(filepath.Dir(final))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (o *Options) fault(step string) error {
+	if o.Fault == nil {
+		return nil
+	}
+	return o.Fault(step)
+}
+
+// Open opens the repository at path. It reads a few small files, however long
+// the history is. Any git repository with a main branch will do, with a work
+// tree or without. The error wraps ErrNotFound if there is none.
+func Open(_ context.Context, path string, o Options) (*Repo, error) {
+	r, err := open(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("repo: open: %w", err)
+	}
+	return r, nil
+}
+
+func open(path string, o Options) (*Repo, error) {
+	if o.Index == nil {
+		o.Index = NewMemory()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Repo{path: path, o: o, log: o.Log, recent: make(map[commit.ObjectID]Meta)}
+	if id, err := commit.ParseObjectID(filepath.Base(path)); err == nil {
+		r.idOnce = id
+	}
+	if info, err := os.Stat(filepath.Join(path, ".git")); err == nil && info.IsDir() {
+		r.path = filepath.Join(path, ".git")
+	}
+	if _, err := os.Stat(filepath.Join(r.path, "HEAD")); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, ErrNotFound)
+	}
+	var err error
+	r.db, err = objdb.Open(filepath.Join(r.path, "objects"), objdb.Options{NoSync: o.NoSync, Fault: o.Fault})
+	return r, err
+}
+
+// Close frees what is open.
+func (r *Repo) Close() error { return r.db.Close() }
+
+// Path is the repository's directory.
+func (r *Repo) Path() string { return r.path }
+
+// ID is the conversation, the first commit's id: what the directory is called,
+// and if that is no id, the root that the head reaches; zero if there is none.
+func (r *Repo) ID() commit.ObjectID {
+	r.mu.Lock()
+	id := r.idOnce
+	r.mu.Unlock()
+	if !id.IsZero() {
+		return id
+	}
+	id, err := r.findRoot(context.Background())
+	if err != nil {
+		return commit.ObjectID{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.idOnce = id
+	return id
+}
+
+// findRoot follows first parents.
+func (r *Repo) findRoot(ctx context.Context) (commit.ObjectID, error) {
+	id, err := r.Head(ctx)
+	for err == nil {
+		var c *commit.Commit
+		if c, err = commit.ReadCommit(ctx, r.db, id); err == nil && len(c.Parents) == 0 {
+			return id, nil
+		} else if err == nil {
+			id = c.Parents[0]
+		}
+	}
+	return id, err
+}
+
+// Object implements [commit.Objects].
+func (r *Repo) Object(ctx context.Context, id commit.ObjectID) (commit.Type, []byte, error) {
+	return r.db.Object(ctx, id)
+}
