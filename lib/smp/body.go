@@ -56,11 +56,13 @@ func ParseRcvBody(b []byte) (RcvBody, error) {
 // SealMsg encrypts the body of a MSG for the recipient, as a relay does. k is
 // the DH of the queue's keys; the message's ID is the nonce. The error is
 // wire.ErrPadSize.
-func SealMsg(k *box.Key, id MsgID, m RcvBody) ([]byte, error) {
+func SealMsg(k *box.Key, id MsgID, m RcvBody) ([]byte, error) { return appendSealed(nil, k, id, m) }
+
+func appendSealed(b []byte, k *box.Key, id MsgID, m RcvBody) ([]byte, error) {
 	buf := plainPool.Get().(*[]byte)
 	defer plainPool.Put(buf)
 	*buf = m.Append((*buf)[:0])
-	return k.SealPadded(nil, box.NonceFrom([]byte(id)), *buf, RcvBodySize)
+	return k.SealPadded(b, box.NonceFrom([]byte(id)), *buf, RcvBodySize)
 }
 
 // plainPool has buffers for what is sealed: a message between the clients,

@@ -110,6 +110,22 @@ func (p *Params) EncodeMessage(id CorrID, entity EntityID, m Message) (Item, err
 	return endItem(AppendMessage(p.appendHead(b, id, entity), p.Version, m))
 }
 
+// EncodeSealed is EncodeMessage of a [MSG] whose body is that of [SealMsg], in
+// the memory of buf if that has room for [MaxItem] bytes: with neither copy nor
+// allocation. The errors are those of both.
+func (p *Params) EncodeSealed(buf []byte, id CorrID, entity EntityID, k *box.Key, msg MsgID, m RcvBody) (Item, error) {
+	b := append(buf[:0], 1, 0, 0, 0) // see newItem; no authorization
+	b = AppendMessage(p.appendHead(b, id, entity), p.Version, MSG{ID: msg})
+	b, err := appendSealed(b, k, msg, m)
+	if err != nil {
+		return nil, err
+	}
+	return endItem(b)
+}
+
+// MaxItem is the most that an [Item] in a block has, in bytes.
+const MaxItem = MaxBatch + overhead
+
 // EncodeMessageAt is EncodeMessage for the transmission inside a proxied
 // answer, whose version is that of PFWD.
 func (p *Params) EncodeMessageAt(v wire.Version, id CorrID, entity EntityID, m Message) (Item, error) {

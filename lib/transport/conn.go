@@ -200,6 +200,16 @@ func (c *Conn) open(b *Block) (err error) {
 	return nil
 }
 
+// seal makes a block in the memory of buf.
+func (c *Conn) seal(buf, payload []byte) ([]byte, error) {
+	if c.send == nil {
+		return wire.Pad(buf, payload, c.blockSize)
+	}
+	k, nonce := c.send.Next()
+	defer k.Wipe()
+	return k.SealPadded(buf, nonce, payload, c.blockSize-box.Overhead)
+}
+
 // WriteBlock writes one block. [ErrTooLarge] leaves the connection usable; it
 // is of no use after any other error.
 func (c *Conn) WriteBlock(payload []byte) error { return c.WriteBlocks(payload) }
@@ -232,23 +242,10 @@ func (c *Conn) writeBlock(payload []byte) error {
 	buf, pool := c.buffer()
 	out := Block{buf: buf, pool: pool}
 	defer func() { out.Release() }()
-	size := c.blockSize
-	if c.send != nil {
-		size -= box.Overhead
-	}
-	padded, err := wire.Pad((*buf)[:0], payload, size)
+	block, err := c.seal((*buf)[:0], payload)
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrTooLarge, err)
 	}
-	if c.send == nil {
-		_, err = c.net.Write(padded)
-		return err
-	}
-	k, nonce := c.send.Next()
-	defer k.Wipe()
-	sealed, pool := c.buffer()
-	final := Block{buf: sealed, pool: pool}
-	defer func() { final.Release() }()
-	_, err = c.net.Write(k.Seal((*sealed)[:0], nonce, padded))
+	_, err = c.net.Write(block)
 	return err
 }

@@ -265,7 +265,9 @@ func (s *memTx) AddMessage(n Num, m *Message) error {
 	}
 	s.seq++
 	m.Seq = s.seq
-	s.setMessages(mq, append(mq.msgs[:len(mq.msgs):len(mq.msgs)], m))
+	kept := *m
+	kept.Body = append([]byte{}, m.Body...)
+	s.setMessages(mq, append(mq.msgs[:len(mq.msgs):len(mq.msgs)], &kept))
 	return nil
 }
 

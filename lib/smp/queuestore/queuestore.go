@@ -72,7 +72,7 @@ type Notifier struct {
 	ServiceID smp.ServiceID
 }
 
-// Message is a stored message. Nobody changes it once stored.
+// Message is a message. Nobody changes one that a store has given out.
 type Message struct {
 	Seq    Seq // set by AddMessage
 	ID     smp.MsgID
@@ -178,7 +178,8 @@ type QueueTx interface {
 
 // MessageTx changes messages.
 type MessageTx interface {
-	// AddMessage puts a message at the end of a queue and sets its Seq.
+	// AddMessage puts a message at the end of a queue and sets its Seq. The
+	// store keeps nothing of it after the Update.
 	AddMessage(n Num, m *Message) error
 	// DeleteMessages deletes a queue's messages up to and with a number.
 	DeleteMessages(n Num, upTo Seq) error

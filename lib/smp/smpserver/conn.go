@@ -166,46 +166,85 @@ func (c *conn) drop() {
 	}
 }
 
+// batch are encoded items, to be written together.
+type batch struct {
+	items []smp.Item
+	size  int
+	bufs  []*[]byte // of some of them
+}
+
 // send writes items, as many in a block as fit.
 func (c *conn) send(items []outItem) error {
-	var batch []smp.Item
-	size := 0
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		defer func() { batch, size = batch[:0], 0 }()
-		if err := c.t.SetWriteDeadline(time.Now().Add(c.s.cfg.WriteTimeout)); err != nil {
-			return err
-		}
-		blocks := smp.Pack(batch)
-		payloads := make([][]byte, 0, len(blocks))
-		for _, b := range blocks {
-			if b.Err != nil {
-				return b.Err
-			}
-			payloads = append(payloads, b.Block)
-		}
-		return c.t.WriteBlocks(payloads...)
-	}
+	var b batch
+	defer b.free()
 	for _, it := range items {
-		msg := it.msg
-		if msg == nil {
-			if msg = c.pull(it); msg == nil {
-				continue
-			}
-		}
-		enc, err := c.p.EncodeMessage(it.corr, it.entity, msg)
+		enc, buf, err := c.encode(it)
 		if err != nil {
 			return err
 		}
-		if size += len(enc) - 1; size > 4*smp.MaxBatch {
-			if err := flush(); err != nil {
+		if enc == nil {
+			continue
+		}
+		if b.size > 0 && b.size+len(enc)-1 > 4*smp.MaxBatch {
+			if err := c.flush(&b); err != nil {
 				return err
 			}
-			size = len(enc) - 1
 		}
-		batch = append(batch, enc)
+		b.items, b.size = append(b.items, enc), b.size+len(enc)-1
+		if buf != nil {
+			b.bufs = append(b.bufs, buf)
+		}
 	}
-	return flush()
+	return c.flush(&b)
+}
+
+// encode gives the bytes of an item, none if there is nothing to send by now,
+// and the buffer that they are in, if any.
+func (c *conn) encode(it outItem) (enc smp.Item, buf *[]byte, err error) {
+	msg := it.msg
+	if msg == nil {
+		var d delivery
+		if msg, d = c.pull(it); d.m != nil {
+			buf = itemPool.Get().(*[]byte)
+			if enc, err = d.encode(c, it, *buf); err == nil {
+				c.s.stats.delivered.Add(1)
+				return enc, buf, nil
+			}
+			itemPool.Put(buf)
+			msg = c.unread(err)
+		}
+		if msg == nil {
+			return nil, nil, nil
+		}
+	}
+	enc, err = c.p.EncodeMessage(it.corr, it.entity, msg)
+	return enc, nil, err
+}
+
+// flush writes the batch, and empties it.
+func (c *conn) flush(b *batch) error {
+	defer b.free()
+	if len(b.items) == 0 {
+		return nil
+	}
+	if err := c.t.SetWriteDeadline(time.Now().Add(c.s.cfg.WriteTimeout)); err != nil {
+		return err
+	}
+	blocks := smp.Pack(b.items)
+	payloads := make([][]byte, 0, len(blocks))
+	for _, block := range blocks {
+		if block.Err != nil {
+			return block.Err
+		}
+		payloads = append(payloads, block.Block)
+	}
+	return c.t.WriteBlocks(payloads...)
+}
+
+func (b *batch) free() {
+	for _, buf := range b.bufs {
+		itemPool.Put(buf)
+	}
+	clear(b.items)
+	b.items, b.size, b.bufs = b.items[:0], 0, b.bufs[:0]
 }

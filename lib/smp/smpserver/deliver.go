@@ -101,38 +101,60 @@ func (t *table) offerLocked(id smp.RecipientID) {
 	}
 }
 
+// delivery is a message that has been taken for a connection.
+type delivery struct {
+	m   *queuestore.Message
+	rec *queuestore.Queue
+	own bool // nobody else has m
+}
+
 // pull takes what an item asks for: the first message of a queue for its
 // subscriber, who has acknowledged the one before. Without a message the
 // answer to a command is OK, and an event is nil.
-func (c *conn) pull(it outItem) smp.Message {
+func (c *conn) pull(it outItem) (smp.Message, delivery) {
 	if it.pull == pullNtf {
-		return c.pullNtf(it)
+		return c.pullNtf(it), delivery{}
 	}
-	m, rec, err := c.takeHead(it)
-	var msg smp.Message
-	if err == nil && m != nil {
-		msg, err = seal(rec, m)
-	}
+	d, err := c.takeHead(it)
 	switch {
 	case err != nil:
-		// In an event too it lets the client subscribe again.
-		c.s.cfg.Logger.Error("reading a message", "err", err)
-		return smp.ERR{Err: smp.ErrInternal}
-	case m != nil:
-		c.s.stats.delivered.Add(1)
-		return msg
+		return c.unread(err), delivery{}
+	case d.m != nil:
+		return nil, d
 	case it.pull == pullEvent:
-		return nil
+		return nil, delivery{}
 	}
-	return smp.OK{}
+	return smp.OK{}, delivery{}
+}
+
+// unread is the answer when a message cannot be read; as an event too, so
+// that the client subscribes again.
+func (c *conn) unread(err error) smp.Message {
+	c.s.cfg.Logger.Error("reading a message", "err", err)
+	return smp.ERR{Err: smp.ErrInternal}
+}
+
+// encode encrypts the message for the recipient, in the memory of buf.
+func (d delivery) encode(c *conn, it outItem, buf []byte) (smp.Item, error) {
+	k, err := box.NewKey(d.rec.Secret[:])
+	if err != nil {
+		return nil, err
+	}
+	defer k.Wipe()
+	item, err := c.p.EncodeSealed(buf, it.corr, it.entity, k, d.m.ID, smp.RcvBody{
+		Time: d.m.Time, Flags: smp.MsgFlags{Notify: d.m.Notify}, Body: d.m.Body, Quota: d.m.Quota})
+	if d.own {
+		putBody(d.m)
+	}
+	return item, err
 }
 
 // takeHead gives the first message and notes that it is delivered.
-func (c *conn) takeHead(it outItem) (*queuestore.Message, *queuestore.Queue, error) {
+func (c *conn) takeHead(it outItem) (none delivery, err error) {
 	t := c.s.table
 	found, err := t.find(c.s.work, []queuestore.Ref{{Kind: queuestore.ByRecipient, ID: it.entity}})
 	if err != nil || found[0] == nil {
-		return nil, nil, err
+		return none, err
 	}
 	q := found[0]
 	defer t.unpin(q)
@@ -147,37 +169,23 @@ func (c *conn) takeHead(it outItem) (*queuestore.Message, *queuestore.Queue, err
 		if s == nil || (s.kind == subGet) != (it.pull == pullGet) || s.hasDelivered ||
 			q.dead || q.size == 0 || q.rec.Status == queuestore.Blocked || q.head != nil && !q.ready {
 			t.mu.Unlock()
-			return nil, nil, nil
+			return none, nil
 		}
-		m, rec := q.head, q.rec
-		if m == nil && read != nil && gone == q.gone {
-			m = read
+		d := delivery{q.head, q.rec, q.head != nil}
+		if d.m == nil && read != nil && gone == q.gone {
+			d.m = read
 		}
-		if m != nil {
+		if d.m != nil {
 			q.head = nil // memory holds no message that was delivered
-			s.delivered, s.deliveredID, s.hasDelivered = m.Seq, m.ID, true
+			s.delivered, s.deliveredID, s.hasDelivered = d.m.Seq, d.m.ID, true
 			t.mu.Unlock()
-			return m, rec, nil
+			return d, nil
 		}
+		num := q.rec.Num
 		gone = q.gone
 		t.mu.Unlock()
-		if read, err = t.store.Next(c.s.work, rec.Num, gone); read == nil || err != nil {
-			return nil, nil, err
+		if read, err = t.store.Next(c.s.work, num, gone); read == nil || err != nil {
+			return none, err
 		}
 	}
-}
-
-// seal encrypts a message for the recipient.
-func seal(rec *queuestore.Queue, m *queuestore.Message) (smp.Message, error) {
-	k, err := box.NewKey(rec.Secret[:])
-	if err != nil {
-		return nil, err
-	}
-	defer k.Wipe()
-	body, err := smp.SealMsg(k, m.ID, smp.RcvBody{
-		Time: m.Time, Flags: smp.MsgFlags{Notify: m.Notify}, Body: m.Body, Quota: m.Quota})
-	if err != nil {
-		return nil, err
-	}
-	return smp.MSG{ID: m.ID, Body: body}, nil
 }

@@ -1,7 +1,6 @@
 package smpserver
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
@@ -155,10 +154,7 @@ func (c *conn) sendMessage(g *group, r request, cmd smp.SEND) {
 	}
 	s := &sending{c: c, r: r, m: &queuestore.Message{
 		ID: newID[smp.MsgID](), Time: c.s.cfg.Now().Truncate(time.Second).UTC(),
-		Notify: cmd.Flags.Notify, Body: bytes.Clone(cmd.Body)}}
-	if s.m.Body == nil {
-		s.m.Body = []byte{}
-	}
+		Notify: cmd.Flags.Notify, Body: cloneBody(cmd.Body)}}
 	rec := c.s.table.record(r.q)
 	s.senderKey = rec.SenderKey
 	if rec.LinkID != "" && isSecuredMessaging(rec) {
@@ -233,6 +229,8 @@ func (s *sending) committed() smp.Message {
 		q := s.r.q
 		if q.head == s.m {
 			q.ready = true
+		} else { // its recipient will read it from the store
+			putBody(s.m)
 		}
 		t.offerLocked(q.rec.RecipientID)
 		rec := q.rec
