@@ -1,0 +1,3 @@
+package repo_test
+
+func child(string) int { return 1 }
