@@ -3,7 +3,14 @@ package xrcp
 import (
 	"errors"
 	"fmt"
+	"time"
 )
+
+// DefaultSilence is how long either side of a session bears silence before it
+// asks the other for a sign of life by HTTP/2's PING, and how long it then
+// waits: a network that is away for seconds does not end a session, and one
+// that is away for good is noticed within twice that.
+const DefaultSilence = 12 * time.Second
 
 // ErrPhase is returned for an event that has no place in a phase.
 var ErrPhase = errors.New("xrcp: not now")

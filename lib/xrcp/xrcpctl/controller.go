@@ -63,8 +63,11 @@ type Config struct {
 	OnFailure func(error)
 
 	HelloTimeout time.Duration // 0 is DefaultHelloTimeout
-	MaxBody      int           // bytes; 0 is xrcp.DefaultMaxBody
-	Now          func() time.Time
+	// Silence is how long a host may say nothing before it is asked for a sign
+	// of life, and as long again to give it; 0 is xrcp.DefaultSilence.
+	Silence time.Duration
+	MaxBody int // bytes; 0 is xrcp.DefaultMaxBody
+	Now     func() time.Time
 }
 
 // Controller is a controller that hosts can connect to.
@@ -87,6 +90,9 @@ func New(cfg Config) (*Controller, error) {
 	}
 	if cfg.HelloTimeout == 0 {
 		cfg.HelloTimeout = DefaultHelloTimeout
+	}
+	if cfg.Silence == 0 {
+		cfg.Silence = xrcp.DefaultSilence
 	}
 	if cfg.Port == 0 {
 		cfg.Port = discovery.PortOf(cfg.Listener)

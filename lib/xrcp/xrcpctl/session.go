@@ -63,6 +63,7 @@ func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Sessi
 func (s *Session) attach() (err error) {
 	t := &http.Transport{
 		DisableCompression: true,
+		HTTP2:              &http.HTTP2Config{SendPingTimeout: s.c.cfg.Silence, PingTimeout: s.c.cfg.Silence},
 		Protocols:          new(http.Protocols),
 		DialContext:        func(context.Context, string, string) (net.Conn, error) { return s.lost, nil },
 	}

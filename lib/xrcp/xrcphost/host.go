@@ -56,8 +56,11 @@ type Config struct {
 	Window         time.Duration // 0 is xrcp.DefaultWindow
 	ConnectTimeout time.Duration // 0 is DefaultConnectTimeout
 	HelloTimeout   time.Duration // 0 is DefaultHelloTimeout
-	MaxBody        int           // bytes; 0 is xrcp.DefaultMaxBody
-	Now            func() time.Time
+	// Silence is how long a controller may say nothing before it is asked for a
+	// sign of life, and as long again to give it; 0 is xrcp.DefaultSilence.
+	Silence time.Duration
+	MaxBody int // bytes; 0 is xrcp.DefaultMaxBody
+	Now     func() time.Time
 }
 
 // connecting is one call of Connect.
@@ -109,6 +112,9 @@ func (c *connecting) prepare() (err error) {
 	}
 	if c.HelloTimeout == 0 {
 		c.HelloTimeout = DefaultHelloTimeout
+	}
+	if c.Silence == 0 {
+		c.Silence = xrcp.DefaultSilence
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAliveConfig: transport.KeepAlive}).DialContext

@@ -130,8 +130,10 @@ func (s *Session) Serve(ctx context.Context, h Handler, log *slog.Logger) error 
 // server is HTTP/2 with prior knowledge.
 func (s *Session) server(ctx context.Context, h Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
-		Protocols:   new(http.Protocols),
-		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, SendPingTimeout: s.c.Silence, PingTimeout: s.c.Silence,
+		},
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
