@@ -18,7 +18,7 @@ crash: export CRASH_KILLS    ?= 200
 crash: export EXACT_MESSAGES ?= 10000
 crash: export SIM_SEEDS      ?= 1000
 
-.PHONY: all build gen test test-plain race check fuzz crash bench bench-go man demo vectors clean
+.PHONY: all build gen test test-plain race check fuzz crash bench bench-go man demo timing vectors clean
 
 all: build
 
@@ -50,6 +50,9 @@ bench: build ## what the parts cost, as ratios against a floor of the same run
 
 bench-go: gen ## the packages' own benchmarks
 	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+timing: gen ## whether times tell secrets; on a machine that does little else
+	SIMPLEXKIT_TIMING=1 $(GO) test -tags "$(TAGS)" -count=1 -v -run '^TestTiming$$' ./lib/crypto/...
 
 vectors: gen ## only the tests against recorded values; SIMPLEXKIT_VECTORS names others
 	$(GO) test -tags "$(TAGS)" -count=1 -v -run Vector ./lib/...
