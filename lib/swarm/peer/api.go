@@ -147,6 +147,10 @@ type Config struct {
 	Inbox Inbox
 	Files Files  // nil: no files are given out
 	Sync  Syncer // nil: no other devices
+	// Hello is ours, and Met hears of others'; an error refuses the device.
+	// Both nil: none are exchanged.
+	Hello func() Hello
+	Met   func(ctx context.Context, dev ident.DeviceID, h Hello) error
 	// Lease is ours for a conversation, on a mobile device; nil otherwise.
 	Lease func(conv commit.ObjectID) *drt.Lease
 	// CheckLease verifies that a device's key signed a lease; nil refuses all.

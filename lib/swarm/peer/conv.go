@@ -46,7 +46,8 @@ type conv struct {
 	refused map[commit.ObjectID]bool
 	busy    bool      // a fetch or a merge runs
 	mergeAt time.Time // zero if none is due
-	merges  int       // since it was last quiet
+	mergeBy time.Time // when it is not put off any more
+	merges  int       // of ours since it was last quiet
 	quiet   time.Time // when merges is forgotten
 }
 

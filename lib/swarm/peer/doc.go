@@ -13,6 +13,8 @@
 //	/simplexkit/swarm/file/1     frame: JSON {"id", "file", "sha3", "start",
 //	                             "end"}; answer frame {"size"}; the bytes
 //	/simplexkit/swarm/sync/1     frames: msgpack, each side's state
+//	/simplexkit/swarm/hello/1    frames: JSON {"chain", "name", "addrs"}, an
+//	                             answer frame, and the other's
 //
 // Messages are those of the daemon: application/im-gitmessage-id (a commit is
 // there), application/invite+json, application/invite (an invitation is
@@ -26,10 +28,11 @@
 // have not told it themselves. So each device sends at most one notification to
 // each neighbour, however many members there are.
 //
-// Two that wrote apart fetch each other's head. Of the devices that see the
-// heads, the one with the lowest ID merges at once and the others wait their
-// turn; the merge's notification reaches most of them before it, and they move
-// on to it instead of merging too. So merges do not call forth merges.
+// Two that wrote apart fetch each other's head. A head that is not below ours
+// is merged a little later, at a time that chance gives each device another of;
+// the merge of the first reaches most others before their time, and they move
+// on to it instead of merging too. So merges do not call forth merges. Only
+// what is in our own head is announced, since that is what others can fetch.
 //
 // Rules kept here: every read has a deadline (lib/p2p, Stream), and each
 // exchange as a whole has one; no lock is held over the network; all that is

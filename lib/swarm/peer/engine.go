@@ -18,6 +18,7 @@ const (
 	protoMessage = "/simplexkit/swarm/message/1"
 	protoFile    = "/simplexkit/swarm/file/1"
 	protoSync    = "/simplexkit/swarm/sync/1"
+	protoHello   = "/simplexkit/swarm/hello/1"
 )
 
 const (
@@ -67,7 +68,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	for proto, fn := range map[string]func(context.Context, ident.DeviceID, Stream) error{
-		protoGit: e.serveGit, protoDRT: e.serveDRT, protoMessage: e.serveMessage, protoFile: e.serveFile, protoSync: e.serveSync,
+		protoGit: e.serveGit, protoDRT: e.serveDRT, protoMessage: e.serveMessage, protoFile: e.serveFile, protoSync: e.serveSync, protoHello: e.serveHello,
 	} {
 		e.cfg.Net.Handle(proto, e.while(ctx, fn))
 	}

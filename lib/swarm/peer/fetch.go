@@ -156,28 +156,34 @@ func (c *conv) arrived(ctx context.Context, dev ident.DeviceID, got Fetched) {
 	} else {
 		p.fails, p.retry, p.reason, p.synced = 0, time.Time{}, "", now
 	}
-	if got.Diverged {
-		c.due(now)
-	}
 	if came {
 		c.members(ctx) // the commits may have changed them
+	}
+	switch {
+	case got.Diverged: // others cannot fetch it from us before it is merged
+		c.due(now)
+	case came:
 		c.announce(ctx, got.Head, []ident.DeviceID{dev})
 	}
 }
 
-// due has heads merged after a time that chance gives each device another of,
-// more spread out the more members there are and the more merges there were.
+// due has heads merged when no more of them have come for a while. Chance gives
+// each device another time, of a range that is wider the more members there are
+// and the more it has merged lately: mostly one merges, and the others move on
+// to that.
 func (c *conv) due(now time.Time) {
-	if !c.mergeAt.IsZero() {
-		return
-	}
 	if now.After(c.quiet) {
 		c.merges = 0
 	}
 	c.quiet = now.Add(2 * mergeMax)
+	if c.mergeAt.IsZero() {
+		c.mergeBy = now.Add(mergeMax)
+	}
 	spread := min(mergeStep*time.Duration(len(c.allowed)+1)<<min(c.merges, 8), mergeMax)
-	c.merges++
-	c.mergeAt = now.Add(rand.N(spread))
+	c.mergeAt = now.Add(spread/2 + rand.N(spread))
+	if c.mergeAt.After(c.mergeBy) {
+		c.mergeAt = c.mergeBy
+	}
 }
 
 // merged is an input: a merge ended.
@@ -188,6 +194,7 @@ func (c *conv) merged(ctx context.Context, id commit.ObjectID, err error) {
 		return
 	}
 	if !id.IsZero() {
+		c.merges++
 		c.announce(ctx, id, []ident.DeviceID{})
 	}
 }

@@ -332,8 +332,9 @@ type outbox struct {
 	pending map[commit.ObjectID]commit.ObjectID
 }
 
-// notify has a device notified of a commit. What it was to be told before of
-// the same conversation is below that commit, or it hears of it from others.
+// notify has a device notified of a commit in our history. What it was to be
+// told before of the same conversation is below it: what we announce is our
+// head, or was.
 func (e *Engine) notify(dev ident.DeviceID, conv, c commit.ObjectID) {
 	e.mu.Lock()
 	o := e.outs[dev]
