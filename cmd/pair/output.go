@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,11 +34,13 @@ func (e *env) write(line []byte) error {
 
 // printJSON writes one object, on a line of its own.
 func (e *env) printJSON(v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // links stay as they are
+	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	return e.write(append(b, '\n'))
+	return e.write(b.Bytes())
 }
 
 // result writes v as JSON if that was asked for, else the text.
