@@ -204,12 +204,16 @@ func reverse(ids []commit.ObjectID) {
 	}
 }
 
-// findRoot sets the root, if it is not given, to that of the oldest commit.
+// findRoot sets the root, if it is not given, to that of what we have or, in a
+// clone, of the oldest commit.
 func (h *history) findRoot(ctx context.Context) error {
 	if !h.opt.Root.IsZero() || len(h.todo) == 0 {
 		return nil
 	}
 	id := h.todo[0]
+	if !h.opt.Local.IsZero() {
+		id = h.opt.Local
+	}
 	for {
 		n, err := h.graph.Node(ctx, id)
 		if err != nil {
