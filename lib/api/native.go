@@ -162,6 +162,9 @@ type RecvLine struct {
 	MsgType string `json:"msgType,omitempty"`
 	// Integrity says what the agent found when it was not in order.
 	Integrity *MsgErrorType `json:"integrity,omitempty"`
+	// Swarm is the message as its conversation has it; Contact is then "swarm:"
+	// and the conversation, MsgID the commit.
+	Swarm *SwarmMessage `json:"swarm,omitempty"`
 }
 
 // RecvResult is the result of "recv".

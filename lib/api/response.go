@@ -12,6 +12,9 @@ import (
 type Response struct {
 	Type string `json:"type"`
 
+	// Swarm is of "swarmMessage", which only our own programs know.
+	Swarm *SwarmMessage `json:"swarm,omitempty"`
+
 	User        *User      `json:"user,omitempty"`
 	User_       *User      `json:"user_,omitempty"`
 	UpdatedUser *User      `json:"updatedUser,omitempty"`

@@ -360,6 +360,9 @@ func callMarkRead(ctx context.Context, c *Core, p api.MarkReadParams) (any, erro
 		if err == nil {
 			err = w.MarkReadSeq(u.ID, from, to)
 		}
+		if err == nil {
+			err = w.MarkLines(from, to)
+		}
 		return err
 	})
 	return &api.OK{Type: "ok", Seq: to}, err

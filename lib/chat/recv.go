@@ -67,6 +67,9 @@ func recvPage(tx Tx, from api.ChatTo, q ItemQuery) ([]api.RecvLine, error) {
 		}
 		lines = append(lines, recvLine(it, names[it.ContactID]))
 	}
+	if q.ContactID == 0 {
+		return withLines(tx, lines, q)
+	}
 	return lines, nil
 }
 

@@ -36,6 +36,7 @@ type Tx interface {
 	ReadTx
 	OutTx
 	LogTx
+	LineTx
 }
 
 // UserTx keeps users.

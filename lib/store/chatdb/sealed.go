@@ -21,6 +21,7 @@ var sealed = store.Columns{
 	{Name: "chat_item_versions.doc", Row: []string{"version_id", "item_id"}},
 	{Name: "chat_outs.key", Row: []string{"out_id", "conn_id"}},
 	{Name: "chat_outs.body", Row: []string{"out_id", "conn_id"}},
+	{Name: "chat_lines.doc", Row: []string{"seq"}},
 	{Name: "chat_events.resp", Row: []string{"seq"}},
 	{Name: "chat_cursors.consumer", Token: true},
 }

@@ -80,6 +80,9 @@ func firstPath(list string) string {
 // DB is the profile's database file.
 func (h Home) DB() string { return filepath.Join(h.Dir, "simplexd.db") }
 
+// SwarmDir holds the repositories and files of the swarm.
+func (h Home) SwarmDir() string { return filepath.Join(h.Dir, "swarm") }
+
 // RelayDir is the home of the embedded relay.
 func (h Home) RelayDir() string { return filepath.Join(h.Dir, "relay") }
 

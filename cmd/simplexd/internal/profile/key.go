@@ -13,6 +13,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 	"github.com/simplexkit/simplexkit/lib/store/chatdb"
 	"github.com/simplexkit/simplexkit/lib/store/remotedb"
+	"github.com/simplexkit/simplexkit/lib/store/swarmkv"
 )
 
 // unlock opens an encrypted database.
@@ -110,13 +111,13 @@ func unsealConfig(ctx context.Context, db *store.DB, c *home.Config) (*home.Conf
 
 // Columns are all that is sealed in a profile's database.
 func Columns() store.Columns {
-	return slices.Concat(agentdb.Sealed(), chatdb.Sealed(), remotedb.Sealed())
+	return slices.Concat(agentdb.Sealed(), chatdb.Sealed(), remotedb.Sealed(), swarmkv.Sealed())
 }
 
 func resealing(from, to *store.Secret) store.Resealing {
 	return store.Resealing{
 		Options:    dbOptions,
-		Migrations: []store.Migrations{agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations()},
+		Migrations: []store.Migrations{agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations(), swarmkv.Migrations()},
 		Columns:    Columns(),
 		From:       from, To: to,
 	}

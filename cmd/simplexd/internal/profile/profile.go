@@ -23,6 +23,8 @@ import (
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
 	"github.com/simplexkit/simplexkit/lib/store/chatdb"
 	"github.com/simplexkit/simplexkit/lib/store/remotedb"
+	"github.com/simplexkit/simplexkit/lib/store/swarmkv"
+	"github.com/simplexkit/simplexkit/lib/swarm"
 )
 
 // Options is what a profile is opened with. The caller holds the home's lock.
@@ -55,6 +57,7 @@ type Profile struct {
 	agent         *agent.Agent
 	relay         *relay // nil: none embedded
 	conns         *agentdb.DB
+	swarm         *swarm.Node
 	watch         *watch
 	remote        *remote.Host
 }
@@ -118,6 +121,7 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 		Version: p.version,
 	})
 	p.watch.next = p.Core
+	p.swarm = p.openSwarm(o.Home.SwarmDir())
 	if p.remote, err = openRemote(ctx, o.Home, p); err != nil {
 		return nil, fmt.Errorf("profile: %s: %w", o.Home.DB(), err)
 	}
@@ -143,7 +147,7 @@ func openDB(ctx context.Context, o Options) (_ *store.DB, err error) {
 	if err := unlock(ctx, db, o); err != nil {
 		return nil, err
 	}
-	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations()); err != nil {
+	if err := db.Migrate(ctx, agentdb.Migrations(), chatdb.Migrations(), remotedb.Migrations(), swarmkv.Migrations()); err != nil {
 		return nil, fmt.Errorf("profile: %s: %w", path, err)
 	}
 	return db, nil
@@ -216,6 +220,9 @@ func (p *Profile) Close() error {
 	var errs []error
 	if p.relay != nil {
 		errs = append(errs, p.relay.close())
+	}
+	if p.swarm != nil {
+		errs = append(errs, p.swarm.Close())
 	}
 	if p.db != nil {
 		errs = append(errs, p.db.Close())

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/chat"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/stdio"
+	"github.com/simplexkit/simplexkit/lib/swarm"
 )
 
 // maxSessions is how many clients the daemon serves at once; more are turned
@@ -124,6 +126,9 @@ func (s served) Exec(ctx context.Context, cmd string) api.Response {
 func (s served) Call(ctx context.Context, method string, params json.RawMessage) (any, error) {
 	if remote.Methods[method] {
 		return s.p.remote.Call(ctx, method, params)
+	}
+	if strings.HasPrefix(method, swarm.MethodPrefix) {
+		return s.p.swarm.Call(ctx, method, params)
 	}
 	if method != "fetch" {
 		return s.Core.Call(ctx, method, params)
