@@ -81,6 +81,11 @@ func (m *Memory) Place(_ context.Context, conv commit.ObjectID, keep int, newer 
 	if keep > len(c.line) {
 		return fmt.Errorf("repo: index: %d places, not %d: %w", len(c.line), keep, ErrDamaged)
 	}
+	for _, p := range newer {
+		if _, ok := c.commits[p.ID]; !ok {
+			return fmt.Errorf("repo: index: place of %v: %w", p.ID, ErrNotFound)
+		}
+	}
 	for _, p := range c.line[keep:] {
 		delete(c.places, p.ID)
 	}

@@ -157,7 +157,7 @@ func TestOrderVectors(t *testing.T) {
 // The line of a history that grows by steps is that of the whole.
 func TestLineGrows(t *testing.T) {
 	rnd := newRandom(t)
-	for round := range 20 {
+	for round := range 8 {
 		alice := newPerson("alice")
 		r := newRepo(t, alice, repo.Options{NoSync: true})
 		tips := []commit.ObjectID{r.ID()}
@@ -229,13 +229,13 @@ func treeOf(t testing.TB, r *repo.Repo, id commit.ObjectID) commit.ObjectID {
 func TestTidyAndGC(t *testing.T) {
 	alice := newPerson("alice")
 	r := newRepo(t, alice, repo.Options{NoSync: true})
-	for i := range 1500 {
+	for i := range 700 {
 		if i%10 == 0 {
 			writeFiles(t, r, alice, fmt.Sprint(i), map[string][]byte{"profile.vcf": []byte(strings.Repeat("a line of the profile\n", 50) + fmt.Sprint(i))})
 		} else {
 			write(t, r, alice, fmt.Sprint(i))
 		}
-		if i == 700 {
+		if i == 600 {
 			if err := r.Tidy(t.Context()); err != nil {
 				t.Fatal(err)
 			}
