@@ -140,7 +140,7 @@ func (b *Batch) Commit(context.Context) error {
 		if err := b.db.fault("rename"); err != nil {
 			return err
 		}
-		if err := os.Rename(s.name, s.final); err != nil {
+		if err := b.place(s); err != nil {
 			return fmt.Errorf("objdb: %w", err)
 		}
 		b.files = b.files[1:]
@@ -158,6 +158,17 @@ func (b *Batch) Commit(context.Context) error {
 		return fmt.Errorf("objdb: %w", err)
 	}
 	return nil
+}
+
+// place gives a file its name. Some file systems bring a file to disk when it
+// takes the place of another: without syncing the other is removed before.
+func (b *Batch) place(s *staged) error {
+	if b.db.o.NoSync {
+		if err := ignoreGone(os.Remove(s.final)); err != nil {
+			return err
+		}
+	}
+	return os.Rename(s.name, s.final)
 }
 
 // Discard removes what was not committed.
