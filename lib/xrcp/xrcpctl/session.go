@@ -14,6 +14,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
+	"github.com/simplexkit/simplexkit/lib/xrcp/filepipe"
 )
 
 var (
@@ -32,16 +33,21 @@ const PollWait = 10 * time.Second
 // 64 streams.
 const maxCommands = 48
 
+// maxFrame is how long frames of HTTP/2 may be, in bytes: that of a file's
+// pieces.
+const maxFrame = 128 << 10
+
 // Session is a controller with its host. Safe for concurrent use.
 type Session struct {
-	c      *Controller
-	conn   *transport.Conn
-	http   *http.ClientConn
-	slots  chan struct{} // one for each command under way
-	bodies *xrcp.Bodies
-	answer xrcp.Answer
-	lost   *watched
-	road   carrier.Name // "" where the listener did not say
+	c       *Controller
+	conn    *transport.Conn
+	http    *http.ClientConn
+	slots   chan struct{} // one for each command under way
+	bodies  *xrcp.Bodies
+	answer  xrcp.Answer
+	lost    *watched
+	digests filepipe.Digests
+	road    carrier.Name // "" where the listener did not say
 }
 
 func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Session, error) {
@@ -63,9 +69,11 @@ func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Sessi
 func (s *Session) attach() (err error) {
 	t := &http.Transport{
 		DisableCompression: true,
-		HTTP2:              &http.HTTP2Config{SendPingTimeout: s.c.cfg.Silence, PingTimeout: s.c.cfg.Silence},
-		Protocols:          new(http.Protocols),
-		DialContext:        func(context.Context, string, string) (net.Conn, error) { return s.lost, nil },
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: s.c.cfg.Silence, PingTimeout: s.c.cfg.Silence, MaxReadFrameSize: maxFrame,
+		},
+		Protocols:   new(http.Protocols),
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return s.lost, nil },
 	}
 	t.Protocols.SetUnencryptedHTTP2(true)
 	s.http, err = t.NewClientConn(context.Background(), "http", "xrcp:80")
@@ -106,12 +114,16 @@ func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 // Done is closed when the connection has ended.
 func (s *Session) Done() <-chan struct{} { return s.lost.done }
 
-// Close ends the session and waits until nothing more is read.
+// Close ends the session, with the commands that are under way, and waits
+// until nothing more is read.
 func (s *Session) Close() error {
 	s.c.move(xrcp.Ended)
-	err := s.http.Close()
+	err := s.conn.Close() // before HTTP/2's, which waits for answers
 	<-s.lost.done
-	return errors.Join(err, s.conn.Close())
+	if herr := s.http.Close(); !errors.Is(herr, net.ErrClosed) {
+		err = errors.Join(err, herr)
+	}
+	return err
 }
 
 // Reply is a response; Close must be called.
@@ -132,7 +144,7 @@ func (r *Reply) WriteFile(w io.Writer) error {
 	if r.File == nil {
 		return xrcp.ErrNoFile
 	}
-	return r.key.OpenFile(w, r.body, r.File.FileSize, r.File.FileDigest)
+	return filepipe.Open(r.key, w, r.body, r.File.FileSize, r.File.FileDigest)
 }
 
 // Close gives up what has not been read.
@@ -176,7 +188,8 @@ func (s *Session) do(ctx context.Context, cmd xrcp.Command, msg []byte, file io.
 	body := &requestBody{src: &joined{head: sealed}, done: make(chan struct{})}
 	length := int64(len(sealed))
 	if file != nil && cmd.StoreFile != nil {
-		body.src = &joined{sealed, k.FileReader(file, cmd.StoreFile.FileSize)}
+		attached := filepipe.Ahead(k.FileReader(file, cmd.StoreFile.FileSize))
+		body.src, body.end = &joined{sealed, attached}, attached
 		length = -1
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://xrcp/", nil)
@@ -284,11 +297,8 @@ func (s *Session) Run(ctx context.Context, handle func(xrcp.Result) error) error
 // StoreFile brings a file to the host, which puts it under a name like the one
 // given, and returns that.
 func (s *Session) StoreFile(ctx context.Context, name string, file io.ReadSeeker) (string, error) {
-	digest, size, err := xrcp.DigestOf(file)
+	digest, size, err := s.digests.Of(file)
 	if err != nil {
-		return "", err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
 	cmd := xrcp.Command{StoreFile: &xrcp.StoreFile{FileName: name, FileSize: size, FileDigest: digest}}
@@ -343,6 +353,7 @@ func (j *joined) Read(b []byte) (int, error) {
 // is the caller's again.
 type requestBody struct {
 	src  io.Reader
+	end  io.Closer  // may be nil
 	mu   sync.Mutex // held while src is read
 	done chan struct{}
 }
@@ -366,6 +377,9 @@ func (b *requestBody) Close() error {
 	select {
 	case <-b.done:
 	default:
+		if b.end != nil {
+			_ = b.end.Close()
+		}
 		close(b.done)
 	}
 	return nil
