@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
+	numbers "runtime/metrics"
 	"slices"
 	"sync"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -144,6 +147,7 @@ func (s *serving) ready(ctx context.Context, r *relayhome.Relay) {
 	tell(s.log, sdnotify.Ready, sdnotify.Status("serving on %s", r.Addr))
 	s.log.Info("serving", "listen", r.Addr.String())
 	s.beside.Go(func() { sdnotify.RunWatchdog(ctx, a.Alive) })
+	s.beside.Go(func() { collect(ctx) })
 	s.beside.Go(func() {
 		<-ctx.Done()
 		if s.kept == nil {
@@ -157,4 +161,53 @@ func tell(log *slog.Logger, states ...string) {
 	if _, err := sdnotify.Notify(states...); err != nil {
 		log.Warn("service manager", "err", err)
 	}
+}
+
+// A relay with thousands of clients holds much memory and makes little
+// garbage, so the collector may run earlier than it does by default: it costs
+// next to nothing then, and a client costs a quarter less. While the heap is
+// small, garbage is a larger part of it, and the default is right.
+const (
+	largeHeap    = 32 << 20
+	largePercent = 50
+	smallPercent = 100
+)
+
+// collect keeps the collector's setting right until ctx ends, unless the
+// operator has set GOGC.
+func collect(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	now := smallPercent
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if want := percent(liveHeap()); want != now {
+			now = want
+			debug.SetGCPercent(now)
+		}
+	}
+}
+
+func percent(live uint64) int {
+	if live > largeHeap {
+		return largePercent
+	}
+	return smallPercent
+}
+
+// liveHeap is what the last collection has left, in bytes.
+func liveHeap() uint64 {
+	sample := []numbers.Sample{{Name: "/gc/heap/live:bytes"}}
+	numbers.Read(sample)
+	if sample[0].Value.Kind() != numbers.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
 }
