@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 
@@ -147,6 +148,25 @@ func (f *fileReader) WriteTo(w io.Writer) (n int64, err error) {
 // nil. The errors are [ErrNoFile], [ErrFileSize], [ErrDigest], box.ErrOpen and
 // those of r and w.
 func (k SealKey) OpenFile(w io.Writer, r io.Reader, size uint32, digest Digest) error {
+	h := sha512.New()
+	if err := k.OpenFileTo(io.MultiWriter(h, w), r, size); err != nil {
+		return err
+	}
+	return digest.Check(h)
+}
+
+// Check compares the digest with what was written to a hash. The error is
+// [ErrDigest].
+func (d Digest) Check(h hash.Hash) error {
+	if !bytes.Equal(h.Sum(nil), d[:]) {
+		return ErrDigest
+	}
+	return nil
+}
+
+// OpenFileTo is OpenFile for a writer that takes the digest itself, to be
+// compared with [Digest.Check] when this has returned nil.
+func (k SealKey) OpenFileTo(w io.Writer, r io.Reader, size uint32) error {
 	var head [5]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
 		if n == 0 && errors.Is(err, io.EOF) {
@@ -161,7 +181,7 @@ func (k SealKey) OpenFile(w io.Writer, r io.Reader, size uint32, digest Digest) 
 		return fmt.Errorf("%w: %d bytes, expected %d", ErrFileSize, n, uint64(size)+box.Overhead)
 	}
 	defer k.key.Wipe()
-	s, h := k.key.NewStream(k.nonce), sha512.New()
+	s := k.key.NewStream(k.nonce)
 	in, out := make([]byte, min(pieceSize, max(size, box.Overhead))), make([]byte, 0, pieceSize)
 	for left := size; left > 0; {
 		piece := in[:min(uint32(len(in)), left)]
@@ -170,7 +190,6 @@ func (k SealKey) OpenFile(w io.Writer, r io.Reader, size uint32, digest Digest) 
 		}
 		left -= uint32(len(piece))
 		out = s.Open(out[:0], piece)
-		_, _ = h.Write(out) // a hash never returns an error
 		if _, err := w.Write(out); err != nil {
 			return err
 		}
@@ -179,13 +198,7 @@ func (k SealKey) OpenFile(w io.Writer, r io.Reader, size uint32, digest Digest) 
 	if _, err := io.ReadFull(r, tag); err != nil {
 		return endsEarly(err)
 	}
-	if err := s.Verify(tag); err != nil {
-		return err
-	}
-	if !bytes.Equal(h.Sum(nil), digest[:]) {
-		return ErrDigest
-	}
-	return nil
+	return s.Verify(tag)
 }
 
 func endsEarly(err error) error {

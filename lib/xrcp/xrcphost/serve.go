@@ -15,11 +15,13 @@ import (
 	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
+	"github.com/simplexkit/simplexkit/lib/xrcp/filepipe"
 )
 
 // Limits of a session.
 const (
-	maxStreams = 64 // commands at a time; one of them is usually a Recv
+	maxStreams = 64        // commands at a time; one of them is usually a Recv
+	maxFrame   = 128 << 10 // bytes of a frame of HTTP/2, as long as a file's pieces
 	// stallTimeout is how long a command may go on without another byte of it,
 	// or a response without another byte of it being taken.
 	stallTimeout = time.Minute
@@ -65,10 +67,11 @@ type NewFile interface {
 
 // Session is a host with its controller.
 type Session struct {
-	c      *connecting
-	conn   *transport.Conn
-	bodies *xrcp.Bodies
-	wg     sync.WaitGroup // handlers
+	c       *connecting
+	conn    *transport.Conn
+	bodies  *xrcp.Bodies
+	digests filepipe.Digests
+	wg      sync.WaitGroup // handlers
 }
 
 func newSession(c *connecting, conn *transport.Conn, keys *xrcp.Keys) *Session {
@@ -132,7 +135,7 @@ func (s *Session) server(ctx context.Context, h Handler, log *slog.Logger) *http
 	server := &http.Server{
 		Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams, SendPingTimeout: s.c.Silence, PingTimeout: s.c.Silence,
+			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrame, SendPingTimeout: s.c.Silence, PingTimeout: s.c.Silence,
 		},
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -277,7 +280,7 @@ func (s *stream) store(ctx context.Context, cmd *xrcp.StoreFile, k xrcp.SealKey)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.OpenFile(f, s.body, cmd.FileSize, cmd.FileDigest); err != nil {
+	if err := filepipe.Open(k, f, s.body, cmd.FileSize, cmd.FileDigest); err != nil {
 		return nil, errors.Join(err, f.Abort())
 	}
 	path, err := f.Commit()
@@ -293,10 +296,7 @@ func (s *stream) get(ctx context.Context, file json.RawMessage) error {
 		return errors.Join(err, s.fail(err))
 	}
 	defer func() { _ = f.Close() }()
-	digest, size, err := xrcp.DigestOf(f)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
+	digest, size, err := s.digests.Of(f)
 	if err != nil {
 		return errors.Join(err, s.fail(err))
 	}
@@ -304,7 +304,9 @@ func (s *stream) get(ctx context.Context, file json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if err := k.SealFile(s, f, size); err != nil {
+	sealed := filepipe.Ahead(k.FileReader(f, size))
+	defer func() { _ = sealed.Close() }()
+	if _, err := io.CopyBuffer(s, sealed, make([]byte, maxFrame)); err != nil {
 		return fmt.Errorf("xrcphost: sending a file: %w", err)
 	}
 	return nil
