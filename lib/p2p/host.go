@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -86,7 +87,9 @@ type Host struct {
 	bootstrap []peer.AddrInfo
 	lan       *lan
 	find      *finder
-	relays    io2
+	relay     *relay.Relay // if it serves
+	reserved  *reservations
+	changed   event.Emitter
 
 	// ctx is that of all handlers; it ends with Close.
 	ctx    context.Context
@@ -96,9 +99,6 @@ type Host struct {
 	mu       sync.Mutex
 	closed   bool // guarded by mu
 }
-
-// io2 is a part that is started and closed.
-type io2 interface{ Close() error }
 
 // Open opens the sockets. The library's goroutines run from here on; Close
 // waits for them. [Host.Run] does what goes on in time.
@@ -111,14 +111,14 @@ func Open(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger}
+	h := &Host{cfg: cfg, log: cfg.Logger, reserved: newReservations()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	if h.bootstrap, err = parseAddrs(cfg.Bootstrap); err != nil {
 		return nil, err
 	}
-	if h.host, err = newNode(&h.cfg, priv); err != nil {
+	if h.host, err = newNode(&h.cfg, priv, h.reserved.addrs); err != nil {
 		return nil, fmt.Errorf("p2p: open: %w", err)
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -211,8 +211,11 @@ func (h *Host) Close() error {
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
-	if h.relays != nil {
-		_ = h.relays.Close()
+	if h.relay != nil {
+		_ = h.relay.Close()
+	}
+	if h.changed != nil {
+		_ = h.changed.Close()
 	}
 	h.find.close()
 	err := h.host.closeAll()

@@ -42,6 +42,7 @@ type node struct {
 	dialer   *swarm.Swarm // of the AutoNAT service, or nil
 	limits   network.ResourceManager
 	up       upgradeAll
+	addrs    func([]ma.Multiaddr) []ma.Multiaddr
 }
 
 type upgradeAll struct {
@@ -111,8 +112,8 @@ func limits(perIP int) (network.ResourceManager, error) {
 			[]rcmgr.ConnLimitPerSubnet{{ConnCount: perIP, PrefixLength: 64}, {ConnCount: 8 * perIP, PrefixLength: 48}}))
 }
 
-func newNode(cfg *Config, priv lcrypto.PrivKey) (n *node, err error) {
-	n = &node{}
+func newNode(cfg *Config, priv lcrypto.PrivKey, addrs func([]ma.Multiaddr) []ma.Multiaddr) (n *node, err error) {
+	n = &node{addrs: addrs}
 	defer func() {
 		if err != nil {
 			n.closeParts()
@@ -163,7 +164,7 @@ func (n *node) open(cfg *Config, sw *swarm.Swarm, bus eventBus) error {
 		return err
 	}
 	h, err := bhost.NewHost(sw, &bhost.HostOpts{
-		EventBus: bus, ConnManager: conns, ObservedAddrsManager: n.observed,
+		EventBus: bus, ConnManager: conns, AddrsFactory: n.addrs, ObservedAddrsManager: n.observed,
 		UserAgent: cfg.UserAgent, ProtocolVersion: "simplexkit/1",
 		EnableHolePunching: !cfg.Serve, NegotiationTimeout: 10 * time.Second,
 	})

@@ -91,14 +91,16 @@ func ask(t *testing.T, h *Host, to PeerID, text string) (string, *Stream) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := io.WriteString(s, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(s, text)
+		wrote <- errors.Join(err, s.CloseWrite())
+	}()
 	b, err := io.ReadAll(s)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-wrote; err != nil {
 		t.Fatal(err)
 	}
 	return string(b), s

@@ -2,7 +2,9 @@ package p2p
 
 import (
 	"cmp"
+	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -34,10 +36,41 @@ func roadOf(c network.Conn) Road {
 	switch _, err := addr.ValueForProtocol(ma.P_CIRCUIT); {
 	case err == nil:
 		return Relayed
-	case manet.IsPrivateAddr(addr) || manet.IsIPLoopback(addr) || manet.IsIP6LinkLocal(addr):
+	case manet.IsPrivateAddr(addr) || manet.IsIPLoopback(addr) || manet.IsIP6LinkLocal(addr) || onLink(addr):
 		return LAN
 	}
 	return Direct
+}
+
+// links are the networks of this machine's interfaces, as of a moment ago.
+var links struct {
+	sync.Mutex
+	at   time.Time
+	nets []*net.IPNet
+}
+
+// onLink tells whether an address is in a network that we are in, be it a
+// public one.
+func onLink(addr ma.Multiaddr) bool {
+	ip, err := manet.ToIP(addr)
+	if err != nil {
+		return false
+	}
+	links.Lock()
+	defer links.Unlock()
+	if now := time.Now(); now.Sub(links.at) > 10*time.Second {
+		links.at, links.nets = now, nil
+		all, err := net.InterfaceAddrs()
+		if err != nil {
+			return false
+		}
+		for _, a := range all {
+			if n, ok := a.(*net.IPNet); ok {
+				links.nets = append(links.nets, n)
+			}
+		}
+	}
+	return slices.ContainsFunc(links.nets, func(n *net.IPNet) bool { return n.Contains(ip) })
 }
 
 // PeerStatus is a connected peer.

@@ -9,7 +9,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 )
@@ -45,17 +44,11 @@ func (h *Host) services() (err error) {
 	if h.find, err = newFinder(h); err != nil {
 		return err
 	}
-	switch {
-	case h.cfg.Serve:
-		h.relays, err = relay.New(h.host, relay.WithResources(h.cfg.Relay.resources()))
-	case len(h.bootstrap) > 0:
-		var ar *autorelay.AutoRelay
-		ar, err = autorelay.NewAutoRelay(h.host.BasicHost, autorelay.WithStaticRelays(h.bootstrap),
-			autorelay.WithNumRelays(min(2, len(h.bootstrap))), autorelay.WithBootDelay(0), autorelay.WithBackoff(30*time.Second))
-		if err == nil {
-			ar.Start()
-			h.relays = ar
-		}
+	if h.changed, err = h.host.EventBus().Emitter(new(event.EvtAutoRelayAddrsUpdated)); err != nil {
+		return err
+	}
+	if h.cfg.Serve {
+		h.relay, err = relay.New(h.host, relay.WithResources(h.cfg.Relay.resources()))
 	}
 	return err
 }
@@ -77,8 +70,11 @@ func (h *Host) Run(ctx context.Context) error {
 	if h.cfg.LAN {
 		all.Go(func() { h.lan.run(ctx) })
 	}
+	lost := map[PeerID]chan struct{}{}
 	for _, b := range h.bootstrap {
-		all.Go(func() { h.keepConnected(ctx, b) })
+		c := make(chan struct{}, 1)
+		lost[b.ID] = c
+		all.Go(func() { h.keepConnected(ctx, b, c) })
 	}
 	all.Go(func() { h.find.run(ctx, moved) })
 	for _, id := range h.host.Network().Peers() {
@@ -96,22 +92,31 @@ func (h *Host) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			h.hear(e, moved)
+			h.hear(e, moved, lost)
 		}
 	}
 }
 
-func (h *Host) hear(e any, moved chan struct{}) {
+func (h *Host) hear(e any, moved chan struct{}, lost map[PeerID]chan struct{}) {
 	switch e := e.(type) {
 	case event.EvtPeerConnectednessChanged:
+		if c := lost[e.Peer]; c != nil && e.Connectedness == network.NotConnected {
+			if h.reserved.drop(e.Peer) {
+				h.nudge()
+			}
+			poke(c)
+		}
 		h.tell(e.Peer, e.Connectedness != network.NotConnected)
 	case event.EvtLocalAddressesUpdated:
-		for _, c := range []chan struct{}{moved, h.lan.moved} {
-			select {
-			case c <- struct{}{}:
-			default:
-			}
-		}
+		poke(moved)
+		poke(h.lan.moved)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -122,23 +127,35 @@ func (h *Host) tell(id PeerID, connected bool) {
 }
 
 // keepConnected connects to a bootstrap node again and again, more rarely the
-// longer it is away.
-func (h *Host) keepConnected(ctx context.Context, b peer.AddrInfo) {
+// longer it is away, and keeps a reservation there.
+func (h *Host) keepConnected(ctx context.Context, b peer.AddrInfo, lost <-chan struct{}) {
 	wait := time.Second
 	for {
 		c, cancel := context.WithTimeout(ctx, 20*time.Second)
 		err := h.host.Connect(c, b)
-		cancel()
 		if err == nil {
-			wait = 30 * time.Second
+			h.reserve(c, b)
+			wait = 5 * time.Minute
 		} else {
 			h.clearBackoff(b.ID)
 			h.log.Debug("bootstrap node", "err", err)
 			wait = min(2*wait, 5*time.Minute)
 		}
-		if !sleep(ctx, wait) {
+		cancel()
+		timer := time.NewTimer(wait*3/4 + rand.N(wait/2))
+		select {
+		case <-timer.C:
+		case <-lost:
+			wait = time.Second
+			if !sleep(ctx, wait) {
+				timer.Stop()
+				return
+			}
+		case <-ctx.Done():
+			timer.Stop()
 			return
 		}
+		timer.Stop()
 	}
 }
 
