@@ -16,9 +16,33 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"pair": main}) }
+// bin is where TestMain puts the programs.
+var bin string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "pair-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	bin = dir
+	testscript.Main(cleanup{m, dir}, map[string]func(){"pair": main})
+}
+
+type cleanup struct {
+	m   *testing.M
+	dir string
+}
+
+func (c cleanup) Run() int {
+	defer func() { _ = os.RemoveAll(c.dir) }()
+	return c.m.Run()
+}
 
 func TestScripts(t *testing.T) {
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": cmdExits,
 		"await": cmdAwait,
@@ -29,6 +53,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+bin) // pair is testscript's
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "xdg", "data"))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "xdg", "config"))
 			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "xdg", "run"))
