@@ -2,6 +2,7 @@ package gitwire
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -130,9 +131,10 @@ func (b *band) Write(p []byte) (n int, err error) {
 
 // unband reads side-band 1 up to the flush.
 type unband struct {
-	l    *lines
-	rest []byte
-	err  error
+	l     *lines
+	begun bool // the pack has
+	rest  []byte
+	err   error
 }
 
 // maxIdleLines is how many lines in a row may bring nothing of the pack.
@@ -163,7 +165,10 @@ func (u *unband) next() {
 	case len(line) == 0:
 		u.err = fmt.Errorf("gitwire: line without side-band: %w", ErrProtocol)
 	case line[0] == 1:
-		u.rest = line[1:]
+		u.rest, u.begun = line[1:], true
+	case !u.begun && bytes.HasPrefix(line, []byte("ACK ")):
+		// git acknowledges the first of the haves, and again those that it
+		// knew of through the first
 	case line[0] == 2: // words for people
 	case line[0] == 3:
 		u.err = remoteError(line[1:])

@@ -149,7 +149,7 @@ func (x *fetch) haves(ctx context.Context, conv commit.ObjectID, total int) ([]c
 	if total == 0 {
 		return nil, nil
 	}
-	out := []commit.ObjectID{x.local}
+	out := []commit.ObjectID{x.local} // one may be named twice, which does no harm
 	remotes, err := x.r.Remotes(ctx)
 	if err != nil {
 		return nil, err
