@@ -172,6 +172,9 @@ type Manager interface {
 	// SyncRatchet begins a new ratchet after [RatchetSync] said that it is
 	// allowed or required; force does so in any state.
 	SyncRatchet(ctx context.Context, id ConnID, force bool) error
+	// SecurityDigest is what both parties compare to know that nobody stands
+	// between them; [ErrState] while there is no ratchet.
+	SecurityDigest(ctx context.Context, id ConnID) ([32]byte, error)
 	// Delete ends a connection: its queues are deleted on the relays, now or
 	// when they can be reached; [Deleted] follows.
 	Delete(ctx context.Context, id ConnID) error

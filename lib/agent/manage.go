@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/simplexkit/simplexkit/lib/agent/envelope"
+	"github.com/simplexkit/simplexkit/lib/crypto/ratchet"
 	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
@@ -103,6 +105,31 @@ func (a *Agent) Delete(ctx context.Context, id ConnID) error {
 		t.command(commandDelete, 0, nil)
 		return nil
 	})
+}
+
+// SecurityDigest implements [API].
+func (a *Agent) SecurityDigest(ctx context.Context, id ConnID) (sum [32]byte, err error) {
+	err = a.cfg.Store.View(ctx, func(tx Tx) error {
+		if _, err := tx.Conn(id); err != nil {
+			return err
+		}
+		b, err := tx.Ratchet(id)
+		if errors.Is(err, ErrNotFound) {
+			return ErrState
+		}
+		if err != nil {
+			return err
+		}
+		defer clear(b)
+		var st ratchet.State
+		if err := st.UnmarshalBinary(b); err != nil {
+			return err
+		}
+		sum = st.Digest()
+		st.Forget(nil)
+		return nil
+	})
+	return sum, err
 }
 
 // Connection implements [API].

@@ -28,9 +28,16 @@ type Connection struct {
 	PQEncryption         bool              `json:"pqEncryption"`
 	PQSndEnabled         *bool             `json:"pqSndEnabled,omitempty"`
 	PQRcvEnabled         *bool             `json:"pqRcvEnabled,omitempty"`
+	ConnectionCode       *SecurityCode     `json:"connectionCode,omitempty"`
 	AuthErrCounter       int               `json:"authErrCounter"`
 	QuotaErrCounter      int               `json:"quotaErrCounter"`
 	CreatedAt            time.Time         `json:"createdAt"`
+}
+
+// SecurityCode is one that was compared with the contact's and found the same.
+type SecurityCode struct {
+	SecurityCode string    `json:"securityCode"`
+	VerifiedAt   time.Time `json:"verifiedAt"`
 }
 
 // ChatSettings are local choices about one chat.
@@ -80,6 +87,12 @@ type PendingContactConnection struct {
 	LocalAlias      string           `json:"localAlias"`
 	CreatedAt       time.Time        `json:"createdAt"`
 	UpdatedAt       time.Time        `json:"updatedAt"`
+}
+
+// RatchetSyncProgress says how far two parties are with replacing a ratchet.
+type RatchetSyncProgress struct {
+	RatchetSyncStatus string           `json:"ratchetSyncStatus"`
+	ConnectionStats   *ConnectionStats `json:"connectionStats"`
 }
 
 // ConnectionStats is the agent's state of a connection.

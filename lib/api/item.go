@@ -99,6 +99,8 @@ type CIContent struct {
 	DeleteMode     string          `json:"deleteMode,omitempty"`
 	MsgError       *MsgErrorType   `json:"msgError,omitempty"`
 	RcvDirectEvent json.RawMessage `json:"rcvDirectEvent,omitempty"`
+	RcvConnEvent   json.RawMessage `json:"rcvConnEvent,omitempty"`
+	SndConnEvent   json.RawMessage `json:"sndConnEvent,omitempty"`
 }
 
 // MsgContent is the content of a message as its sender wrote it, unknown types

@@ -41,6 +41,14 @@ type Response struct {
 	ConnectionStats   *ConnectionStats `json:"connectionStats_,omitempty"`
 	CustomUserProfile *Profile         `json:"customUserProfile,omitempty"`
 
+	// Stats and RatchetSyncProgress are of re-synchronising a ratchet.
+	Stats               *ConnectionStats     `json:"connectionStats,omitempty"`
+	RatchetSyncProgress *RatchetSyncProgress `json:"ratchetSyncProgress,omitempty"`
+
+	ConnectionCode string `json:"connectionCode,omitempty"`
+	Verified       *bool  `json:"verified,omitempty"`
+	ExpectedCode   string `json:"expectedCode,omitempty"`
+
 	ConnLinkContact *CreatedConnLink    `json:"connLinkContact,omitempty"`
 	ContactLink     *UserContactLink    `json:"contactLink,omitempty"`
 	ContactRequest  *UserContactRequest `json:"contactRequest,omitempty"`

@@ -10,8 +10,8 @@ import (
 // say that it is not there; others are refused.
 
 var absentSyntax = []syntax{
-	{"/_queue info ", ofContact}, {"/_get code ", ofContact}, {"/_verify code ", ofContact},
-	{"/_switch ", ofContact}, {"/_sync ", ofContact}, {"/_enable ", ofContact},
+	{"/_queue info ", ofContact},
+	{"/_switch ", ofContact}, {"/_enable ", ofContact},
 	{"/d #", func(a *args) runner { return noGroupNamed(a.name()) }},
 	{"#", func(a *args) runner { n := a.name(); a.need(" "); a.some(); return noGroupNamed(n) }},
 }

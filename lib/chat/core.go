@@ -25,6 +25,7 @@ type Agent interface {
 	Reject(ctx context.Context, addr agent.ConnID, req agent.RequestID) error
 	Delete(ctx context.Context, id agent.ConnID) error
 	ParseLink(link string) (agent.LinkInfo, error)
+	SecurityDigest(ctx context.Context, id agent.ConnID) ([32]byte, error)
 	SetLinkLater(ctx context.Context, id agent.ConnID, d agent.LinkData) error
 	ResolveLink(ctx context.Context, short string, u agent.UserID) (agent.Resolved, error)
 }

@@ -211,22 +211,6 @@ func (c *Core) onConnected(ctx context.Context, id agent.ConnID, ev agent.Connec
 	return err
 }
 
-// onSync sends what was written while a broken ratchet was replaced.
-func (c *Core) onSync(ctx context.Context, id agent.ConnID, ev agent.RatchetSync) error {
-	if ev.State != agent.SyncOK && ev.State != agent.SyncAllowed {
-		return nil
-	}
-	var conn api.ConnID
-	err := c.onConn(ctx, id, func(_ *work, cn *Conn, _ *User) error {
-		conn = cn.ID
-		return nil
-	})
-	if err == nil {
-		c.flushLater(ctx, conn)
-	}
-	return err
-}
-
 // onConnError keeps the error of a connection that cannot be established, and
 // tells of all.
 func (c *Core) onConnError(ctx context.Context, id agent.ConnID, ev agent.ConnError) error {

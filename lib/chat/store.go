@@ -250,6 +250,8 @@ type Conn struct {
 	Peer      api.VersionRange
 	PQSupport bool
 	PQ        *bool // of the last message, once connected
+	// Code is the security code that the user has compared, nil if none.
+	Code *api.SecurityCode
 	// LastRcv is the highest number of a message of the agent that was taken.
 	LastRcv   int64
 	Error     string // of a connection that failed, for people

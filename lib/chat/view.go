@@ -48,7 +48,7 @@ func connView(c *Conn) *api.Connection {
 		PeerChatVRange: c.Peer, ConnType: "contact", ConnStatus: c.Status,
 		LocalAlias: c.Alias, EntityID: c.ContactID, ViaUserContactLink: c.Address, XContactID: c.XID, CustomProfileID: c.customID(),
 		PQSupport: c.PQSupport, PQEncryption: c.PQSupport, PQSndEnabled: c.PQ, PQRcvEnabled: c.PQ,
-		CreatedAt: c.CreatedAt,
+		ConnectionCode: c.Code, CreatedAt: c.CreatedAt,
 	}
 }
 

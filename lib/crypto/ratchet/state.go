@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/sntrup"
@@ -45,6 +46,10 @@ type chainState struct {
 	key    [32]byte
 	header HeaderKey
 }
+
+// Digest is SHA-256 of what both sides have bound to every message, their first
+// keys: it is the same on both sides if nobody stands between them.
+func (s *State) Digest() [sha256.Size]byte { return sha256.Sum256(s.ad[:]) }
 
 // Version is that of the messages sent. It goes up when the peer's headers
 // offer more and this side does too.
