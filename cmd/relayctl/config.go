@@ -3,7 +3,6 @@ package main
 import (
 	_ "embed"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -308,7 +307,7 @@ func configTestCommand(e *env) *ucli.Command {
 				_, err = h.BlockList()
 			}
 			if err == nil {
-				_, err = logger(c, e, new(slog.LevelVar))
+				_, err = logger(c, e)
 			}
 			if err != nil {
 				return err

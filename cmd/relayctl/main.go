@@ -56,7 +56,9 @@ func commands(e *env) []*ucli.Command {
 	return []*ucli.Command{group("smp", "smp", "the message relay (SMP server)",
 		initCommand(e), serveCommand(e), configCommand(e), addressCommand(e), infoCommand(e), statsCommand(e),
 		metricsCommand(e), checkCommand(e), benchCommand(e), userAddCommand(e), userRmCommand(e), usersCommand(e),
-		blockCommand(e), unblockCommand(e), certCommand(e), doctorCommand(e), healthcheckCommand(e), exportCommand(e), importCommand(e))}
+		blockCommand(e), unblockCommand(e), certCommand(e), doctorCommand(e), healthcheckCommand(e), exportCommand(e), importCommand(e)),
+		group("p2p", "p2p", "a node by which devices of conversations without servers find and reach each other",
+			p2pServeCommand(e), p2pAddressCommand(e), p2pUnitCommand(e))}
 }
 
 // group is a command of commands; path is what is typed for it.
@@ -127,8 +129,13 @@ var logFlags = []ucli.Flag{
 	&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "log errors alone", EnvVars: []string{"RELAYCTL_QUIET"}},
 }
 
-// logger logs what level allows, which may change.
-func logger(c *ucli.Context, e *env, level *slog.LevelVar) (*slog.Logger, error) {
+// logger logs what the flags say.
+func logger(c *ucli.Context, e *env) (*slog.Logger, error) {
+	return cli.NewLogger(e.stderr, c.String("log-format"), c.Count("verbose"), c.Bool("quiet"))
+}
+
+// levelLogger logs what level allows, which may change.
+func levelLogger(c *ucli.Context, e *env, level *slog.LevelVar) (*slog.Logger, error) {
 	log, err := cli.NewLogger(e.stderr, c.String("log-format"), 2, false)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ type serving struct {
 
 func runServe(c *ucli.Context, e *env) error {
 	var level slog.LevelVar
-	log, err := logger(c, e, &level)
+	log, err := levelLogger(c, e, &level)
 	if err != nil {
 		return err
 	}
