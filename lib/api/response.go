@@ -41,6 +41,12 @@ type Response struct {
 	ConnectionStats   *ConnectionStats `json:"connectionStats_,omitempty"`
 	CustomUserProfile *Profile         `json:"customUserProfile,omitempty"`
 
+	// What was subscribed at relays, and contacts lost and found with one.
+	ContactSubscriptions     []ContactSubStatus     `json:"contactSubscriptions,omitzero"`
+	UserContactSubscriptions []UserContactSubStatus `json:"userContactSubscriptions,omitzero"`
+	Server                   string                 `json:"server,omitempty"`
+	ContactRefs              []ContactRef           `json:"contactRefs,omitzero"`
+
 	// Stats and RatchetSyncProgress are of re-synchronising a ratchet.
 	Stats               *ConnectionStats     `json:"connectionStats,omitempty"`
 	RatchetSyncProgress *RatchetSyncProgress `json:"ratchetSyncProgress,omitempty"`

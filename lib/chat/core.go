@@ -45,6 +45,9 @@ type Config struct {
 	// Cards are contacts that every new user finds in its list, with a link
 	// in the profile to connect with.
 	Cards []api.Profile
+	// Summary has Run tell programs of relays, by events: once which
+	// connections are subscribed, then which contacts are lost and found.
+	Summary bool
 	// KeepEvents is how many events of the log are kept at least, and ten
 	// times as many while a named consumer has not acknowledged them; 0 is
 	// 10000.
@@ -59,6 +62,7 @@ type Core struct {
 	now    func() time.Time
 	bell   *bell
 	timers *bell // rings when an item gets a time to disappear at
+	links  *bell // rings when there is news of a relay
 
 	// sending has a *sync.Mutex for each connection (api.ConnID) that was sent
 	// on. It is held while stored messages are given to the agent, so that
@@ -76,6 +80,7 @@ type Core struct {
 
 	mu      sync.Mutex
 	connUp  map[agent.ConnID]bool // guarded by mu; whether its relay is up
+	news    []relayNews           // guarded by mu; to be told
 	stopped chan struct{}         // guarded by mu; set while the chat is stopped, closed when it starts
 }
 
@@ -83,7 +88,7 @@ var _ agent.Handler = (*Core)(nil)
 
 // New makes a core. It starts nothing and reads nothing.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell(), timers: newBell(), connUp: map[agent.ConnID]bool{}}
+	c := &Core{cfg: cfg, log: cfg.Log, now: cfg.Now, bell: newBell(), timers: newBell(), links: newBell(), connUp: map[agent.ConnID]bool{}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -102,6 +107,11 @@ func New(cfg Config) *Core {
 func (c *Core) Run(ctx context.Context) error {
 	if err := c.resume(ctx); err != nil {
 		return fmt.Errorf("chat: resuming: %w", err)
+	}
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	if c.cfg.Summary {
+		telling.Go(func() { c.tell(ctx) })
 	}
 	return c.tend(ctx)
 }
@@ -260,13 +270,4 @@ func (c *Core) Exec(ctx context.Context, cmd string) api.Response {
 		return api.Response{Type: "chatCmdError", ChatError: chatError(err)}
 	}
 	return r
-}
-
-// HandleStatus implements [agent.Handler].
-func (c *Core) HandleStatus(_ context.Context, st agent.Status) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, id := range st.Conns {
-		c.connUp[id] = st.Up
-	}
 }

@@ -37,6 +37,7 @@ type person struct {
 
 	mu   sync.Mutex
 	wrap func(chat.Agent) chat.Agent // of the next start
+	told bool                        // of the next start: tell of relays
 	hook func(agent.ConnID, agent.Event) error
 }
 
@@ -91,7 +92,7 @@ func (p *person) start() {
 	if p.wrap != nil {
 		ag = p.wrap(a)
 	}
-	p.Core = chat.New(chat.Config{Store: cdb, Agent: ag, Version: "test", Cards: p.cards, PQ: true})
+	p.Core = chat.New(chat.Config{Store: cdb, Agent: ag, Version: "test", Cards: p.cards, PQ: true, Summary: p.told})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := a.Run(ctx, p); err != nil && ctx.Err() == nil {

@@ -1,0 +1,33 @@
+package api
+
+// ContactSubStatus tells whether a contact's queue is subscribed at the relay.
+type ContactSubStatus struct {
+	Contact      *Contact   `json:"contact"`
+	ContactError *ChatError `json:"contactError,omitempty"`
+}
+
+// PendingSubStatus tells the same of a connection without a contact.
+type PendingSubStatus struct {
+	Connection *PendingContactConnection `json:"connection"`
+	ConnError  *ChatError                `json:"connError,omitempty"`
+}
+
+// UserContactSubStatus tells the same of a contact address.
+type UserContactSubStatus struct {
+	UserContact      UserContact `json:"userContact"`
+	UserContactError *ChatError  `json:"userContactError,omitempty"`
+}
+
+// UserContact is a contact address in short.
+type UserContact struct {
+	UserContactLinkID UserContactLinkID `json:"userContactLinkId"`
+	ConnReqContact    string            `json:"connReqContact"`
+}
+
+// ContactRef is a contact in short.
+type ContactRef struct {
+	ContactID        ContactID `json:"contactId"`
+	ConnID           ConnID    `json:"connId"`
+	AgentConnID      string    `json:"agentConnId"`
+	LocalDisplayName string    `json:"localDisplayName"`
+}
