@@ -68,6 +68,10 @@ type Options struct {
 	PingInterval   time.Duration // of silence before PING; 0 is 10 min
 	PingCount      int           // unanswered PINGs before the session ends; 0 is 3
 	Log            *slog.Logger  // nil: none
+
+	// TestOnlyEdit changes what the relay has sent in a block, as a hostile one
+	// does. It is called by the session's reader; the slice is its own.
+	TestOnlyEdit func([]smp.Response) []smp.Response
 }
 
 // Client is a session with a relay. Its methods are safe for concurrent use.
@@ -164,7 +168,7 @@ func start(conn *transport.Conn, hello *smphandshake.Client, addr smp.ServerAddr
 	params := &hello.Params
 	c.s = session.New(session.Config[smp.Message]{
 		Conn:      conn,
-		Parse:     func(block []byte) []session.Received[smp.Message] { return parse(params, block) },
+		Parse:     func(block []byte) []session.Received[smp.Message] { return parse(params, block, o.TestOnlyEdit) },
 		OnReceive: c.receive,
 		Ping: func(id smp.CorrID) (smp.Item, error) {
 			return params.EncodeCommand(id, "", smp.PING{}, smp.Credentials{})
@@ -179,8 +183,11 @@ func start(conn *transport.Conn, hello *smphandshake.Client, addr smp.ServerAddr
 	return c
 }
 
-func parse(p *smp.Params, block []byte) []session.Received[smp.Message] {
+func parse(p *smp.Params, block []byte, edit func([]smp.Response) []smp.Response) []session.Received[smp.Message] {
 	rs := p.ParseResponses(block)
+	if edit != nil {
+		rs = edit(rs)
+	}
 	out := make([]session.Received[smp.Message], len(rs))
 	for i, r := range rs {
 		out[i] = session.Received[smp.Message]{CorrID: r.CorrID, EntityID: r.EntityID, Message: r.Message}
