@@ -12,6 +12,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/agent/work"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 )
 
 // delivery is what a relay sent for a queue.
@@ -122,8 +123,9 @@ func (a *Agent) take(ctx context.Context, id ConnID, d delivery) error {
 	return err
 }
 
-// ack tells the relay that a message is on disk. Errors do not matter: the
-// relay sends the message again with the next subscription.
+// ack tells the relay that a message is on disk. If that fails the queue is
+// subscribed again: the next message may have been in an answer that was lost,
+// and this one is known when it comes again.
 func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
 	k := a.key(c, q.Server)
 	if a.fetched.CompareAndDelete(q.RcvID, id) {
@@ -137,11 +139,16 @@ func (a *Agent) ack(ctx context.Context, c *Conn, q *RcvQueue, id smp.MsgID) {
 }
 
 func (a *Agent) ackOn(ctx context.Context, k relays.Key, q *RcvQueue, id smp.MsgID) {
-	if s := a.relays.Current(k); s != nil {
-		if err := s.Ack(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}, id); err != nil && ctx.Err() == nil {
-			a.log.Debug("message not acknowledged", "err", err)
-		}
+	s := a.relays.Current(k)
+	if s == nil {
+		return
 	}
+	err := s.Ack(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey}, id)
+	if err == nil || errors.Is(err, smp.ErrNoMsg) || errors.Is(err, smpclient.ErrClosed) || ctx.Err() != nil {
+		return
+	}
+	a.log.Debug("message not acknowledged", "err", err)
+	a.relays.Again(k, q.RcvID)
 }
 
 // ackRow does the same for a queue by its row.
@@ -181,6 +188,9 @@ func (t *turn) receive(q *RcvQueue, m smp.MSG) (hold bool, err error) {
 		err = t.sendQCont(q)
 	default:
 		hold, err = t.opened(q, m.ID, body)
+	}
+	if errors.Is(err, ErrState) || errors.Is(err, ErrTooLarge) { // of an answer to it
+		err = faulty(CodeProtocol, "%v", err)
 	}
 	var f *fault
 	if errors.As(err, &f) {

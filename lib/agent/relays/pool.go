@@ -168,6 +168,21 @@ func (p *Pool) Subscribe(k Key, q Sub, on Relay) {
 	r.signal()
 }
 
+// Again subscribes the queue once more, though it is subscribed, after the
+// shortest wait: the relay delivers again what was not acknowledged.
+func (p *Pool) Again(k Key, id smp.RecipientID) {
+	r, err := p.relay(k)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	if s := r.subs[id]; s != nil {
+		s.session, s.again, s.later = nil, true, time.Now().Add(p.cfg.Timing.RetryMin)
+	}
+	r.mu.Unlock()
+	r.signal()
+}
+
 // Forget ends keeping the queue subscribed.
 func (p *Pool) Forget(k Key, id smp.RecipientID) {
 	r, err := p.relay(k)

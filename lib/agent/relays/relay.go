@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/session"
 	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/transport"
@@ -128,7 +129,7 @@ func Temporary(err error) bool {
 	switch {
 	case errors.Is(err, ErrAddress), errors.Is(err, ErrHost), errors.Is(err, ErrNoServers):
 		return false
-	case !errors.As(err, &e):
+	case !errors.As(err, &e), errors.Is(err, session.ErrAnswer): // the relay has not said so
 		return true
 	}
 	return temporaryType(e)

@@ -28,7 +28,9 @@ type relay struct {
 // sub is a queue to be subscribed.
 type sub struct {
 	Sub
-	session Relay // on which it is subscribed, nil if it is not
+	session Relay     // on which it is subscribed, nil if it is not
+	later   time.Time // not before this time
+	again   bool      // was asked for since the last attempt began
 }
 
 func (r *relay) signal() {
@@ -182,10 +184,15 @@ func (r *relay) subscribePending(ctx context.Context, s Relay) (again bool) {
 	for {
 		var batch []*sub
 		var qs []QueueAuth
+		now := time.Now()
 		r.mu.Lock()
 		for id, q := range r.subs {
-			if q.session != s && !tried[id] && len(qs) < maxSubscribe {
-				tried[id] = true
+			switch {
+			case q.session == s || tried[id] || len(qs) == maxSubscribe:
+			case now.Before(q.later):
+				again = true
+			default:
+				tried[id], q.again = true, false
 				batch, qs = append(batch, q), append(qs, q.Auth)
 			}
 		}
@@ -200,7 +207,10 @@ func (r *relay) subscribePending(ctx context.Context, s Relay) (again bool) {
 			switch err := errs[i]; {
 			case err == nil:
 				r.mu.Lock()
-				q.session = s
+				if !q.again {
+					q.session = s
+				}
+				again = again || q.again
 				r.mu.Unlock()
 				up = append(up, q.Conn)
 			case Temporary(err):
