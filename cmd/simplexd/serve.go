@@ -63,6 +63,7 @@ func (e *env) serve(ctx context.Context, ws wsSettings, network home.Network) (e
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	o := e.options()
 	o.Network = network
+	o.Summary = true
 	p, err := profile.Open(ctx, o)
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ type Options struct {
 	// encrypted is refused then, for it may have been put in the place of one
 	// that is.
 	KeyGiven bool
+	// Summary says that programs are told of relays, by events; see chat.Config.
+	Summary bool
 }
 
 // Profile is an open profile. [Profile.Run] or [Profile.Serve] makes it live.
@@ -119,6 +121,7 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 		PQ:      true,
 		Log:     p.log,
 		Version: p.version,
+		Summary: o.Summary,
 	})
 	p.watch.next = p.Core
 	p.swarm = p.openSwarm(o.Home.SwarmDir())
