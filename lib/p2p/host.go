@@ -88,6 +88,7 @@ type Host struct {
 	lan       *lan
 	find      *finder
 	relay     *relay.Relay // if it serves
+	meter     meter
 	reserved  *reservations
 	changed   event.Emitter
 

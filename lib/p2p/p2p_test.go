@@ -250,6 +250,9 @@ func TestRendezVousAndRelay(t *testing.T) {
 	if got != big || s.Road() != Relayed {
 		t.Fatalf("%d bytes on road %v", len(got), s.Road())
 	}
+	if c := node.Counters(); c.Reservations != 2 || c.CircuitsAll == 0 || c.Bytes < int64(len(big)) {
+		t.Errorf("the relay counts %+v", c)
+	}
 	if st := b.Status(); !st.Bootstrap[node.ID().String()] || st.Reachability != "private" {
 		t.Fatalf("%+v", st)
 	}

@@ -48,7 +48,7 @@ func (h *Host) services() (err error) {
 		return err
 	}
 	if h.cfg.Serve {
-		h.relay, err = relay.New(h.host, relay.WithResources(h.cfg.Relay.resources()))
+		h.relay, err = relay.New(h.host, relay.WithResources(h.cfg.Relay.resources()), relay.WithMetricsTracer(&h.meter))
 	}
 	return err
 }
