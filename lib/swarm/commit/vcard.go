@@ -56,24 +56,27 @@ func ParseProfile(b []byte) (Profile, error) {
 // spaces, the format has no way to write them.
 func (p Profile) AppendBinary(b []byte) ([]byte, error) {
 	flat := strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ", "\x00", "").Replace
+	for _, v := range []*string{&p.Title, &p.Description, &p.Avatar, &p.HostAccount, &p.HostDevice} {
+		*v = flat(*v)
+	}
 	b = append(b, "BEGIN:VCARD\nVERSION:2.1\n"...)
 	if p.Title != "" {
-		b = append(b, "FN:"+flat(p.Title)+"\n"...)
+		b = append(b, "FN:"+p.Title+"\n"...)
 	}
 	if p.Description != "" {
-		b = append(b, "DESCRIPTION:"+flat(p.Description)+"\n"...)
+		b = append(b, "DESCRIPTION:"+p.Description+"\n"...)
 	}
 	b = append(b, "PHOTO;ENCODING=BASE64"...)
 	if p.Avatar != "" {
-		b = append(b, ":"+flat(p.Avatar)...)
+		b = append(b, ":"+p.Avatar...)
 	}
 	b = append(b, '\n')
 	if p.HostAccount != "" {
-		b = append(b, rdvAccount+flat(p.HostAccount)...)
+		b = append(b, rdvAccount+p.HostAccount...)
 	}
 	b = append(b, '\n')
 	if p.HostDevice != "" {
-		b = append(b, rdvDevice+flat(p.HostDevice)...)
+		b = append(b, rdvDevice+p.HostDevice...)
 	}
 	b = append(b, "\nEND:VCARD"...)
 	if len(b) > MaxProfile {

@@ -11,7 +11,8 @@ import (
 //go:embed testdata/accounts
 var accounts embed.FS
 
-// Accounts is how many accounts there are, each with two devices.
+// Accounts is how many accounts there are, each with two devices; they were made
+// by ident.NewAccount and written by MarshalPEM.
 const Accounts = 5
 
 // Account is an account whose key everybody knows; making one takes seconds.

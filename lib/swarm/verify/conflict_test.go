@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/simplexkit/simplexkit/lib/swarm/commit"
 	"github.com/simplexkit/simplexkit/lib/swarm/compose"
@@ -188,6 +189,63 @@ func TestBanAgainstJoin(t *testing.T) {
 	m := w.met(w.b, w.Vote(h, commit.Ban, w.d.URI().String(), w.a), w.Write(h, w.d, compose.Join(w.d)))
 	w.is(m, w.d, "banned")
 	w.bad(w.Text(m, w.d, "in?"), verify.Banned)
+}
+
+// Every admin is banned by the others, each voting on several sides: nobody can
+// vote any more, the others go on.
+func TestNoAdminIsLeft(t *testing.T) {
+	w := newCast(t)
+	h := w.admins()
+	devices := func(i int) (one, two *ident.Device) { return swarmtest.Device(t, i, 0), swarmtest.Device(t, i, 1) }
+	a, a2 := devices(0)
+	b, b2 := devices(1)
+	c, c2 := devices(2)
+	one := w.Vote(h, commit.Ban, a.URI().String(), b, c)
+	two := w.Vote(h, commit.Ban, b.URI().String(), a, c2)
+	three := w.Vote(h, commit.Ban, c.URI().String(), a2, b2)
+	m := w.met(w.d, w.met(w.d, one, two), three)
+	for _, d := range []*ident.Device{a, b, c} {
+		w.is(m, d, "banned")
+	}
+	e := swarmtest.Device(t, 4, 0)
+	w.good(w.Text(w.Member(m, w.d, e), e, "hello"), verify.Strict)
+	w.bad(vote(w, w.Member(m, w.d, e), w.d, e), verify.VoteAdmin)
+}
+
+// What a revoked device wrote, not knowing, stays; after the merge it is
+// refused.
+func TestRevocationAgainstWriting(t *testing.T) {
+	w := newCast(t)
+	h := w.Text(w.group(), w.a2, "second device")
+	crl, err := swarmtest.Account(t, 0).Revoke(nil, w.Now, w.a2.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := w.met(w.b, w.Write(h, w.a, compose.RemoveDevice(w.a2.ID(), crl)), w.Text(h, w.a2, "not knowing"))
+	w.bad(w.Text(m, w.a2, "knowing"), verify.Revoked)
+	w.good(w.Text(m, w.a, "the account writes"), modes...)
+}
+
+// After the end of its certificate a device is refused, unless it lies about the
+// time; with a new certificate for its key it goes on.
+func TestEndOfACertificate(t *testing.T) {
+	w := newCast(t)
+	h := w.group()
+	old, err := swarmtest.Account(t, 1).Certify(w.b2.Cert.PublicKey(), w.Now.Add(-ident.Lifetime-24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := *w.b2
+	dev.Cert = old
+	w.bad(w.Text(h, &dev, "too late"), verify.Expired)
+	lie := w.Raw(&dev, []commit.Change{w.Put(commit.DevicePath(dev.ID()), old.PEM())}, func(c *commit.Commit) {
+		c.Author.Time -= 48 * 3600
+		c.Committer.Time = c.Author.Time
+	}, h)
+	w.good(lie, modes...)
+	w.bad(w.Text(lie, w.b2, "still the old file"), verify.Expired)
+	renewed := w.Raw(w.b2, []commit.Change{w.Put(commit.DevicePath(dev.ID()), w.b2.Cert.PEM())}, nil, lie)
+	w.good(renewed, modes...)
 }
 
 // A profile changed on both sides is that of the higher head, also the first.
