@@ -33,6 +33,33 @@ func exportCommand(e *env) *ucli.Command {
 	}
 }
 
+func backupCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "backup",
+		Usage:     "copy the store to a file, while the relay runs",
+		ArgsUsage: "FILE",
+		Description: "FILE is a queues.db as in the relay's home, readable by its owner only: to go back to\n" +
+			"it, stop the relay and put it there, without the files queues.db-wal and -shm beside it.\n" +
+			"The relay's keys and settings are files that change rarely; copy them once.",
+		CustomHelpTemplate: cli.Help([]string{"relayctl smp backup /backup/queues-$(date +%F).db"}, slices.Concat(readCodes, []int{exit.CantCreate})...),
+		Flags:              []ucli.Flag{homeFlag},
+		Action: func(c *ucli.Context) error {
+			name, err := fileArgument(c)
+			if err == nil && name == "-" {
+				err = exit.Errorf(exit.Usage, "a backup is a file, not a pipe").WithHint("relayctl smp export - writes to a pipe")
+			}
+			if err != nil {
+				return err
+			}
+			h, err := load(c)
+			if err != nil {
+				return err
+			}
+			return h.Backup(c.Context, name)
+		},
+	}
+}
+
 func importCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "import",

@@ -56,7 +56,7 @@ func commands(e *env) []*ucli.Command {
 	return []*ucli.Command{group("smp", "smp", "the message relay (SMP server)",
 		initCommand(e), serveCommand(e), configCommand(e), addressCommand(e), infoCommand(e), statsCommand(e),
 		metricsCommand(e), checkCommand(e), benchCommand(e), userAddCommand(e), userRmCommand(e), usersCommand(e),
-		blockCommand(e), unblockCommand(e), certCommand(e), doctorCommand(e), healthcheckCommand(e), exportCommand(e), importCommand(e)),
+		blockCommand(e), unblockCommand(e), certCommand(e), doctorCommand(e), healthcheckCommand(e), backupCommand(), exportCommand(e), importCommand(e)),
 		group("p2p", "p2p", "a node by which devices of conversations without servers find and reach each other",
 			p2pServeCommand(e), p2pAddressCommand(e), p2pUnitCommand(e))}
 }

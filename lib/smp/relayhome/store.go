@@ -179,6 +179,33 @@ func spool(dir string, r io.Reader) (*os.File, error) {
 	return f, nil
 }
 
+// Backup writes a copy of the queues and messages to a file, which must not
+// exist, whether the home is being served or not. It is for stores in SQLite:
+// for others the error is [exit.Config].
+func (h *Home) Backup(ctx context.Context, path string) error {
+	if h.Settings.Store != StoreSQLite {
+		return exit.Errorf(exit.Config, "relay: the store is not a file").WithHint("back the database up with pg_dump, or relayctl smp export")
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return exit.Errorf(exit.CantCreate, "%s: is there already", path)
+	}
+	db, err := queuedb.Open(ctx, filepath.Join(h.Dir, fileQueues), store.Options{})
+	if err != nil {
+		return storeError(err)
+	}
+	err = db.Backup(ctx, path)
+	if e := db.Close(); err == nil {
+		err = e
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return exit.Errorf(exit.CantCreate, "relay: %w", err)
+	case err != nil:
+		return storeError(err)
+	}
+	return nil
+}
+
 // Counts looks into the home's queues, whether it is being served or not.
 func (h *Home) Counts(ctx context.Context) (queuestore.Counts, error) {
 	if h.Settings.Store == StoreSQLite {

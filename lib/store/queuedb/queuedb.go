@@ -66,6 +66,10 @@ func (s *DB) load(ctx context.Context) error {
 // Close waits for calls under way and closes the file.
 func (s *DB) Close() error { return s.db.Close() }
 
+// Backup writes a whole copy to a file that must not exist, while updates go
+// on.
+func (s *DB) Backup(ctx context.Context, path string) error { return s.db.Backup(ctx, path) }
+
 // Update implements [queuestore.Store].
 func (s *DB) Update(ctx context.Context, fn func(queuestore.Tx) error) error {
 	return s.db.Update(ctx, func(tx *sql.Tx) error { return fn(&update{s, tx}) })
