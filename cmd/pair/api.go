@@ -97,7 +97,7 @@ func (e *env) speak(ctx context.Context, o *own, cfg remote.LinkConfig) error {
 	cfg.OnState = func(state string, a *remote.Attached, err error) {
 		st := status{Type: "state", State: state}
 		if a != nil {
-			st.Host, st.Name, st.Road = int64(a.Host.ID), a.Host.Label(), road(a)
+			st.Host, st.Name, st.Road = int64(a.Host.ID), a.Host.Label(), string(a.Road())
 		}
 		if err != nil {
 			e.log.Info(state, "err", err)
@@ -125,9 +125,6 @@ func (e *env) speak(ctx context.Context, o *own, cfg remote.LinkConfig) error {
 	}
 	return err
 }
-
-// road is how a host is reached.
-func road(a *remote.Attached) string { return a.Road() }
 
 // read answers lines, one after another.
 func (s *spoken) read(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/qrterm"
 	"github.com/simplexkit/simplexkit/lib/remote"
@@ -134,6 +135,11 @@ func (e *env) showLink(screen *qrterm.Screen, offer *remote.Offer, tell func(sta
 		fmt.Fprintln(e.stderr, link)
 	}
 	e.note("hosts connect to %s port %d (%s, %s)", addr.IP, port, addr.Interface, addr.Kind)
+	open, failed := offer.Roads()
+	e.note("roads: %s", carrier.JoinNames(open))
+	for _, err := range failed {
+		e.note("not open: %v", err)
+	}
 	if shown.Path != "" {
 		e.note("the code is in %s", shown.Path)
 	}

@@ -10,8 +10,10 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/remote"
+	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/discovery"
 )
@@ -22,6 +24,8 @@ func offerFlags(more ...ucli.Flag) []ucli.Flag {
 		&ucli.IntFlag{Name: "port", Value: -1, Usage: "listen on TCP port `N`; 0 is any; without it 5226, or any if that is taken", EnvVars: []string{"PAIR_PORT"}},
 		&ucli.StringFlag{Name: "listen", Usage: "listen at the address `IP` alone", EnvVars: []string{"PAIR_LISTEN"}},
 		&ucli.StringFlag{Name: "addr", Aliases: []string{"iface"}, Usage: "tell hosts the address `IP`, or that of an interface; without it the one of the default route", EnvVars: []string{"PAIR_ADDR"}},
+		viaFlag(),
+		&ucli.StringFlag{Name: "relay", Usage: "the relay `smp://...` has the queues of the roads smp and flip-smp", EnvVars: []string{"PAIR_RELAY"}},
 		&ucli.StringFlag{Name: "advertise", Usage: "tell hosts `IP:PORT`, which a router forwards to here", EnvVars: []string{"PAIR_ADVERTISE"}},
 	)
 }
@@ -52,6 +56,18 @@ func offerOptions(c *ucli.Context) (o remote.OfferOptions, err error) {
 			return o, exit.Errorf(exit.Usage, "--advertise %s: not an IP:PORT", at)
 		}
 		o.Addr, o.Port = to.Addr().String(), to.Port()
+	}
+	if c.String("via") != "" {
+		if o.Via, err = carrier.ParseNames(c.String("via")); err != nil {
+			return o, exit.Errorf(exit.Usage, "--via: %w", err)
+		}
+	}
+	if at := c.String("relay"); at != "" {
+		relay, err := smp.ParseAuthServer(at)
+		if err != nil {
+			return o, exit.Errorf(exit.Usage, "--relay: %w", err)
+		}
+		o.Relay = &relay
 	}
 	for _, at := range c.StringSlice("announce") {
 		to, err := netip.ParseAddrPort(at)

@@ -7,10 +7,13 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/carrier/roads"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/apidict"
 	"github.com/simplexkit/simplexkit/lib/xrcp/xrcphost"
@@ -39,7 +42,7 @@ type attach struct {
 	ctrl   *KnownCtrl // guarded by mu, as is what follows; nil while it is new
 	state  string
 	code   string
-	road   string
+	road   carrier.Name
 	peer   string
 	err    error // why it ended; nil: the other side went
 	asked  bool  // a verdict has been given
@@ -147,7 +150,7 @@ func (a *attach) expireLocked() {
 func (a *attach) line() api.Attached {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := api.Attached{Session: a.id, Name: a.app.DeviceName, State: a.state, Code: a.code, Road: a.road, Peer: a.peer,
+	l := api.Attached{Session: a.id, Name: a.app.DeviceName, State: a.state, Code: a.code, Road: string(a.road), Peer: a.peer,
 		Identity: a.inv.CA.String()}
 	if a.ctrl != nil {
 		l.Ctrl, l.Name = a.ctrl.ID, a.ctrl.Label()
@@ -213,12 +216,15 @@ func (a *attach) mark(done *bool, ch chan struct{}) {
 func (a *attach) hold(ctx context.Context) error {
 	cfg := xrcphost.Config{
 		Invitation: a.inv, Confirm: a.confirm, Save: a.save, Codec: apidict.ForHost,
-		Dial: a.dial, Now: a.h.now,
+		Now: a.h.now,
 	}
 	if a.ctrl != nil {
 		cfg.Pairing = a.ctrl.Pairing
 	}
-	var err error
+	err := a.roads(&cfg)
+	if err != nil {
+		return err
+	}
 	a.h.mu.Lock()
 	app := xrcp.HostApp{AppVersion: AppVersion, DeviceName: a.h.name, Encoding: xrcp.EncodingTagged,
 		Resume: true, Listen: a.h.listen}
@@ -240,7 +246,10 @@ func (a *attach) hold(ctx context.Context) error {
 		return errors.Join(err, session.Close())
 	}
 	a.mu.Lock()
-	a.state = "connected"
+	a.state, a.road, a.peer = "connected", session.Road(), session.RemoteAddr().String()
+	if a.conn != nil {
+		a.road = roadCalled
+	}
 	a.expireLocked()
 	a.mu.Unlock()
 	a.h.log.Info("remote: controller attached", "session", a.id)
@@ -261,26 +270,20 @@ func (a *attach) supersede() {
 	}
 }
 
-// dial opens the road, or takes the connection that the controller made.
-func (a *attach) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	conn, road, err := a.conn, "called", error(nil)
-	if conn == nil {
-		dial := a.h.cfg.Dial
-		if dial == nil {
-			dial = dialTCP
+// roads are those to the controller, or the connection that it made.
+func (a *attach) roads(cfg *xrcphost.Config) (err error) {
+	if a.conn != nil {
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return a.conn, nil }
+		return nil
+	}
+	var via []carrier.Name
+	if len(a.ask.via) > 0 {
+		if via, err = carrier.ParseNames(strings.Join(a.ask.via, ",")); err != nil {
+			return err
 		}
-		conn, road, err = dial(ctx, a.inv, a.ask.via)
 	}
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.road = road
-	if addr := conn.RemoteAddr(); addr != nil {
-		a.peer = addr.String()
-	}
-	return conn, nil
+	cfg.Roads, err = roads.To(roads.Config{Via: via, Log: a.h.log}, a.inv)
+	return err
 }
 
 // confirm shows the code and waits for what people say, unless the controller

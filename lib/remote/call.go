@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/xrcphost"
 )
@@ -201,6 +202,7 @@ var codes = []struct {
 	{xrcp.ErrVersion, api.CodeProtocol},
 	{xrcp.ErrRefused, api.CodeProtocol},
 	{xrcp.ErrHello, api.CodeProtocol},
+	{carrier.ErrNoRoad, api.CodeUnavailable},
 	{ErrBusy, api.CodeTimeout},
 	{context.DeadlineExceeded, api.CodeTimeout},
 	{net.ErrClosed, api.CodeUnavailable},

@@ -17,6 +17,8 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/carrier/roads"
+	"github.com/simplexkit/simplexkit/lib/smp"
 	"github.com/simplexkit/simplexkit/lib/wire"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/apidict"
@@ -116,9 +118,10 @@ type OfferOptions struct {
 	Announce  []netip.AddrPort
 	// Call are host:port where a known host listens.
 	Call []string
-	// Roads are other listeners that the host may come by, and Hints what the
-	// host needs to find them; see package carrier.
-	Roads []carrier.Listener
+	// Via are the roads to open, and Relay has the queues of some of them; see
+	// package roads.
+	Via   []carrier.Name
+	Relay *smp.AuthServer
 
 	// Confirm is asked with the session code; see xrcpctl.Config.
 	Confirm   func(ctx context.Context, code string) error
@@ -132,7 +135,7 @@ type Offer struct {
 	o    OfferOptions
 	ctl  *xrcpctl.Controller
 	addr discovery.Address
-	port uint16
+	on   *roads.Station
 	call *callListener // nil without
 
 	mu   sync.Mutex
@@ -149,16 +152,15 @@ func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) 
 	} else if pairing, err = xrcp.NewHostPairing(d.now()); err != nil {
 		return nil, err
 	}
-	l, err := discovery.Listen(ctx, o.Bind, o.Ports...)
+	f.on, err = roads.Open(ctx, roads.Config{Via: o.Via, Addr: o.Bind, Ports: o.Ports, Relay: o.Relay, Log: d.log})
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, l.Close())
+			err = errors.Join(err, f.on.Close())
 		}
 	}()
-	f.port = discovery.PortOf(l)
 	if f.addr, err = pickAddress(o.Addr, o.Bind); err != nil {
 		return nil, err
 	}
@@ -166,17 +168,17 @@ func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) 
 	if err != nil {
 		return nil, err
 	}
-	roads := append([]carrier.Listener{{Listener: l, Road: carrier.TCP}}, o.Roads...)
+	ways := []carrier.Listener{{Listener: f.on.Session(), Road: carrier.TCP}}
 	if o.Host != nil && len(o.Call) > 0 {
 		f.call = newCallListener(o.Call, d.log)
-		roads = append(roads, carrier.Listener{Listener: f.call, Road: "called"})
+		ways = append(ways, carrier.Listener{Listener: f.call, Road: roadCalled})
 	}
 	cfg := xrcpctl.Config{
-		Pairing: pairing, App: app, Listener: carrier.Join(roads...), Host: f.addr.IP.String(), Port: o.Port,
+		Pairing: pairing, App: app, Listener: carrier.Join(ways...), Hints: f.on.Hints(), Host: f.addr.IP.String(), Port: o.Port,
 		Confirm: o.Confirm, Check: f.check, Save: f.save, Codec: apidict.ForController, OnPhase: o.OnPhase, OnFailure: o.OnFailure, Now: d.now,
 	}
 	if cfg.Port == 0 {
-		cfg.Port = f.port
+		cfg.Port = f.on.Port()
 	}
 	if f.ctl, err = xrcpctl.New(cfg); err != nil {
 		return nil, err
@@ -212,7 +214,10 @@ func pickAddress(want, bind string) (discovery.Address, error) {
 func (f *Offer) Invitation() *xrcp.SignedInvitation { return f.ctl.Invitation() }
 
 // Address is where hosts are told to connect to.
-func (f *Offer) Address() (discovery.Address, uint16) { return f.addr, f.port }
+func (f *Offer) Address() (discovery.Address, uint16) { return f.addr, f.on.Port() }
+
+// Roads are those that are open, and why others are not.
+func (f *Offer) Roads() ([]carrier.Name, []error) { return f.on.Roads(), f.on.Failed() }
 
 func (f *Offer) check(raw json.RawMessage) error {
 	app, err := xrcp.ParseHostApp(raw)
@@ -266,11 +271,11 @@ type Attached struct {
 	*xrcpctl.Session
 	Host *KnownHost
 	App  xrcp.HostApp
-	road string
+	on   *roads.Station
 }
 
-// Road is how the host came.
-func (a *Attached) Road() string { return a.road }
+// Close ends the session and closes the roads.
+func (a *Attached) Close() error { return errors.Join(a.Session.Close(), a.on.Close()) }
 
 // PairingCode is what both sides of a pairing can compare at any time: made of
 // the identities of the controller and of the host, in groups of digits.
@@ -293,16 +298,24 @@ func (f *Offer) Accept(ctx context.Context) (*Attached, error) {
 	}
 	s, err := f.ctl.Accept(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.on.Close())
+	}
+	if s.Road() != carrier.SMP && s.Road() != carrier.Libp2p {
+		// The session lives on without them, and who comes now is not kept
+		// waiting.
+		err = f.on.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &Attached{Session: s, Host: f.host, App: f.app, road: string(s.Road())}, nil
+	return &Attached{Session: s, Host: f.host, App: f.app, on: f.on}, nil
 }
 
 func (f *Offer) groups() []netip.AddrPort {
 	to := slices.Clone(f.o.Announce)
-	if f.o.Multicast && f.addr.Interface != "" {
+	if f.o.Multicast && f.addr.Interface != "" && slices.Contains(f.on.Roads(), carrier.Multicast) {
 		to = append(to, discovery.Group)
 	}
 	return to
@@ -334,6 +347,9 @@ func newCallListener(to []string, log *slog.Logger) *callListener {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
+
+// roadCalled is the road of a controller that calls the host; see [WriteCall].
+const roadCalled carrier.Name = "called"
 
 // Times between two calls.
 const (

@@ -21,9 +21,10 @@
 //
 // # Roads
 //
-// The controller listens and the host connects to it; or the host listens at an
-// address that stays, the controller calls it, hands over an announcement and
-// is the server of TLS on the connection that it made: see [Call].
+// The controller listens and the host comes, by any of the roads of package
+// roads; or the host listens at an address that stays, the controller calls it,
+// hands over an announcement and is the server of TLS on the connection that it
+// made: see [WriteCall].
 //
 // Spec: protocol/xrcp.md of simplexmq, version 1; docs/protocol of SimpleX
 // Chat for the commands and events about remote control.

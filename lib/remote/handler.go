@@ -147,7 +147,10 @@ func (s *handler) RecvAfter(ctx context.Context, cmd xrcp.Recv) (xrcp.Event, err
 	}
 	defer func() { <-s.recv }()
 	after, numbers := s.pos, cmd.After != nil
-	if numbers && *cmd.After >= 0 {
+	if numbers && *cmd.After < 0 {
+		return xrcp.Event{Seq: s.pos}, nil // where to begin, at once
+	}
+	if numbers {
 		after = *cmd.After
 		if err := s.h.cfg.API.Ack(ctx, s.a.consumer(), after); err != nil {
 			return s.astray(ctx, err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,10 +39,6 @@ const (
 	appliedType = "remoteCtrlApplied"
 )
 
-// DialFunc opens a road to the controller of an invitation, and names it. via
-// are the roads to try; none are all.
-type DialFunc func(ctx context.Context, inv *xrcp.SignedInvitation, via []string) (conn net.Conn, road string, err error)
-
 // HostConfig is what a [Host] is made of. Store and API must be set.
 type HostConfig struct {
 	Store HostStore
@@ -53,8 +48,6 @@ type HostConfig struct {
 	Files Folder
 	// Name is the device's.
 	Name string
-	// Dial is nil for TCP.
-	Dial DialFunc
 	// Log may be nil.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
@@ -296,11 +289,4 @@ func userSwitch(cmd string) (id api.UserID, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// dialTCP is the road of the protocol itself.
-func dialTCP(ctx context.Context, inv *xrcp.SignedInvitation, _ []string) (net.Conn, string, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", inv.Address())
-	return conn, "tcp", err
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/chat"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -268,6 +269,9 @@ func (w *world) start() {
 
 func loopback(o remote.OfferOptions) remote.OfferOptions {
 	o.Bind, o.Addr, o.Ports = "127.0.0.1", "127.0.0.1", []uint16{0}
+	if o.Via == nil {
+		o.Via = []carrier.Name{carrier.TCP} // the other roads have their own test
+	}
 	return o
 }
 

@@ -127,7 +127,15 @@ func (c *Controller) Announcement() ([]byte, error) {
 	if c.cfg.Pairing.Host == nil {
 		return nil, fmt.Errorf("%w: no session was had with a host yet", xrcp.ErrIdentity)
 	}
-	return xrcp.SealAnnouncement(c.inv, c.cfg.Pairing.Host.DH, c.keys.DH, box.NewNonce())
+	b, err := xrcp.SealAnnouncement(c.inv, c.cfg.Pairing.Host.DH, c.keys.DH, box.NewNonce())
+	if err == nil || len(c.inv.Hints) == 0 {
+		return b, err
+	}
+	plain, err := c.inv.WithHints() // a datagram has no room for all
+	if err != nil {
+		return nil, err
+	}
+	return xrcp.SealAnnouncement(plain, c.cfg.Pairing.Host.DH, c.keys.DH, box.NewNonce())
 }
 
 // Phase is where the session stands.
