@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/carrier/dtlsroad"
@@ -34,10 +35,35 @@ func To(cfg Config, inv *xrcp.SignedInvitation) ([]carrier.Road, error) {
 			out = append(out, carrier.DialFunc{Via: n, Do: do})
 		}
 	}
+	stagger(out)
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: the invitation offers %s", carrier.ErrNoRoad, carrier.JoinNames(Offered(inv)))
 	}
 	return out, nil
+}
+
+// headStart is how much later than tcp a road is begun, in its place in
+// carrier.Names: a road that costs relays and queues is not begun where the
+// plain one leads there at once.
+const headStart = 100 * time.Millisecond
+
+// stagger has roads begin one after the other, the first at once.
+func stagger(roads []carrier.Road) {
+	place := func(r carrier.Road) int { return slices.Index(carrier.Names, r.Name()) }
+	slices.SortStableFunc(roads, func(a, b carrier.Road) int { return place(a) - place(b) })
+	for i, r := range roads {
+		wait := time.Duration(i) * headStart
+		roads[i] = carrier.DialFunc{Via: r.Name(), Do: func(ctx context.Context) (net.Conn, error) {
+			t := time.NewTimer(wait)
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return r.Dial(ctx)
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}}
+	}
 }
 
 // Offered are the roads that an invitation tells of.
