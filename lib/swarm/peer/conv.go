@@ -15,7 +15,6 @@ import (
 const (
 	maxInputs  = 256
 	maxRecent  = 256 // commits of which it is remembered who has them
-	maxWants   = 64
 	maxSources = 8
 	// randomMembers are notified beside the neighbours.
 	randomMembers = 2

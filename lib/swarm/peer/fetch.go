@@ -21,7 +21,8 @@ const (
 	giveUp = 8
 )
 
-// noticed is an input: a device says that it has a commit.
+// noticed is an input: a device says that a commit is its head. What it said
+// before is below that, so one commit of each device is wanted at most.
 func (c *conv) noticed(ctx context.Context, from ident.DeviceID, id commit.ObjectID) {
 	c.recent.add(id, from)
 	c.peer(from).head = id
@@ -29,14 +30,13 @@ func (c *conv) noticed(ctx context.Context, from ident.DeviceID, id commit.Objec
 		return
 	}
 	has, err := c.e.cfg.Store.Has(ctx, c.id, id)
-	if err != nil || has {
+	if err != nil {
 		return
 	}
-	devs := c.wants[id]
-	if devs == nil && len(c.wants) >= maxWants || len(devs) >= maxSources || slices.Contains(devs, from) {
-		return
+	c.drop(from)
+	if !has && len(c.wants[id]) < maxSources {
+		c.wants[id] = append(c.wants[id], from)
 	}
-	c.wants[id] = append(devs, from)
 }
 
 // pump starts the next fetch or merge, if none runs.

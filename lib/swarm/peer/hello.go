@@ -45,7 +45,7 @@ func (e *Engine) Hello(ctx context.Context, dev ident.DeviceID) error {
 func (e *Engine) serveHello(ctx context.Context, from ident.DeviceID, s Stream) error {
 	s.SetEnd(time.Now().Add(exchangeTime))
 	if e.cfg.Hello == nil || !e.flow(from).take(20) {
-		return refuse(s, errBusy)
+		return errBusy
 	}
 	var h Hello
 	if err := readJSON(s, maxHello, &h); err != nil {

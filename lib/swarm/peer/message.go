@@ -233,7 +233,7 @@ func parseText(kind, text string) (any, error) {
 func (e *Engine) serveMessage(ctx context.Context, from ident.DeviceID, s Stream) error {
 	s.SetEnd(time.Now().Add(exchangeTime))
 	if !e.flow(from).take(1) {
-		return refuse(s, errBusy)
+		return errBusy // no word is wasted on it
 	}
 	b, err := readFrame(s, maxMessage)
 	if err != nil {
