@@ -109,9 +109,14 @@ func (c Change) Deleted() bool { return c.New == Value{} }
 // MaxChanges is how many paths Diff tells of.
 const MaxChanges = 1 << 16
 
+// maxCompared is how many entries of trees a Diff looks at: small objects can
+// name each other so that they would make a large tree.
+const maxCompared = 1 << 22
+
 // Diff is the files in which two trees differ, in the order of paths. Folders
-// are not told of, what is in them is; folders with the same name of an object
-// are not opened. It fails with ErrMalformed beyond MaxChanges and MaxTreeDepth.
+// are not told of, what is in them is, but for a folder with nothing in it,
+// which git does not write; folders with the same name of an object are not
+// opened. It fails with ErrMalformed beyond MaxChanges and MaxTreeDepth.
 func (t *Trees) Diff(ctx context.Context, old, new ObjectID) ([]Change, error) {
 	d := differ{t: t}
 	if err := d.tree(ctx, "", old, new, 0); err != nil {
@@ -121,8 +126,9 @@ func (t *Trees) Diff(ctx context.Context, old, new ObjectID) ([]Change, error) {
 }
 
 type differ struct {
-	t   *Trees
-	out []Change
+	t        *Trees
+	out      []Change
+	compared int
 }
 
 func (d *differ) tree(ctx context.Context, prefix string, old, new ObjectID, depth int) error {
@@ -139,6 +145,9 @@ func (d *differ) tree(ctx context.Context, prefix string, old, new ObjectID, dep
 	b, err := d.t.Tree(ctx, new)
 	if err != nil {
 		return err
+	}
+	if d.compared += len(a.Entries) + len(b.Entries) + 1; d.compared > maxCompared {
+		return fmt.Errorf("commit: more than %d entries: %w", maxCompared, ErrMalformed)
 	}
 	i, j := 0, 0
 	for i < len(a.Entries) || j < len(b.Entries) {
@@ -179,12 +188,29 @@ func (d *differ) entry(ctx context.Context, prefix string, x, y Entry, depth int
 		if y.Mode == ModeDir {
 			new = y.ID
 		}
+		if x.Mode == ModeDir && old == EmptyTree || y.Mode == ModeDir && new == EmptyTree {
+			if err := d.add(Change{prefix + name, emptyDir(x), emptyDir(y)}); err != nil {
+				return err
+			}
+		}
 		return d.tree(ctx, prefix+name+"/", old, new, depth+1)
 	}
-	if d.out = append(d.out, Change{prefix + name, Value{x.Mode, x.ID}, Value{y.Mode, y.ID}}); len(d.out) > MaxChanges {
+	return d.add(Change{prefix + name, Value{x.Mode, x.ID}, Value{y.Mode, y.ID}})
+}
+
+func (d *differ) add(c Change) error {
+	if d.out = append(d.out, c); len(d.out) > MaxChanges {
 		return fmt.Errorf("commit: more than %d changes: %w", MaxChanges, ErrMalformed)
 	}
 	return nil
+}
+
+// emptyDir is what is told of a folder: something only if it holds nothing.
+func emptyDir(e Entry) Value {
+	if e.Mode == ModeDir && e.ID == EmptyTree {
+		return Value{e.Mode, e.ID}
+	}
+	return Value{}
 }
 
 // Apply makes the tree that root becomes with the changes, of which New counts,

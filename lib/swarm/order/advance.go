@@ -120,7 +120,7 @@ func (l *Line) entries(bottom int) (out []Entry, ok bool) {
 	last := int32(-1)
 	for len(l.heap) > 0 {
 		last = l.heap[0]
-		alone := len(l.heap) == 1
+		alone := l.Alone()
 		id, _ := l.Next()
 		out = append(out, Entry{id, alone})
 	}

@@ -181,6 +181,12 @@ func Bases(ctx context.Context, g Graph, a, b commit.ObjectID) ([]commit.ObjectI
 // IsAncestor tells whether old is young or is behind it. The graph has to know
 // the Gen of its nodes; the cost is that of the commits between.
 func IsAncestor(ctx context.Context, g Graph, old, young commit.ObjectID) (bool, error) {
+	return Reaches(ctx, g, young, old, nil)
+}
+
+// Reaches is IsAncestor for a caller who knows of some commits that they reach
+// old: where sure says so, the walk is at its end. It may be nil.
+func Reaches(ctx context.Context, g Graph, young, old commit.ObjectID, sure func(commit.ObjectID) bool) (bool, error) {
 	if old == young {
 		return true, nil
 	}
@@ -192,6 +198,9 @@ func IsAncestor(ctx context.Context, g Graph, old, young commit.ObjectID) (bool,
 	for todo := []commit.ObjectID{young}; len(todo) > 0; {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
+		if sure != nil && sure(id) {
+			return true, nil
+		}
 		n, err := g.Node(ctx, id)
 		if err != nil {
 			return false, err

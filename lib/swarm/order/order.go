@@ -98,6 +98,9 @@ func New(ctx context.Context, g Graph, head commit.ObjectID, known func(commit.O
 // Len is the number of commits.
 func (l *Line) Len() int { return len(l.items) }
 
+// Alone tells whether Next gives a commit that reaches all that comes after it.
+func (l *Line) Alone() bool { return len(l.heap) == 1 }
+
 // Next is the next commit, the newest first; ok is false after the last.
 func (l *Line) Next() (id commit.ObjectID, ok bool) {
 	if len(l.heap) == 0 {

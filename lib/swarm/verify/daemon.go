@@ -53,6 +53,9 @@ func (k *checker) daemonPrepare(ctx context.Context, s *subject) error {
 		return err
 	}
 	for _, c := range all {
+		if c.Old.Mode == commit.ModeDir || c.New.Mode == commit.ModeDir {
+			continue // a folder without files is no difference
+		}
 		binary, err := k.binary(ctx, c)
 		if err != nil {
 			return err

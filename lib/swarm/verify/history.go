@@ -80,6 +80,9 @@ func History(ctx context.Context, objects commit.Objects, head commit.ObjectID, 
 	err := h.run(ctx)
 	if r, ok := AsReason(err); ok && h.result.First == nil {
 		h.result.First = r
+		if opt.Each != nil {
+			opt.Each(r.Commit, r)
+		}
 	}
 	if err == nil && h.result.First != nil {
 		err = h.result.First
@@ -93,6 +96,7 @@ type history struct {
 	head    commit.ObjectID
 	graph   *order.Memory
 	todo    []commit.ObjectID // oldest first
+	places  map[commit.ObjectID]place
 	parsed  map[commit.ObjectID]*commit.Commit
 	bytes   int
 	result  Result
@@ -123,7 +127,7 @@ func (h *history) run(ctx context.Context) error {
 		return err
 	}
 	k := newChecker(h.objects, &h.opt)
-	k.ancestry = ancestry{graph: h.graph}
+	k.ancestry = ancestry{graph: h.graph, places: h.places}
 	if err := h.standpoint(ctx, k); err != nil {
 		return err
 	}
@@ -167,8 +171,15 @@ func (h *history) plan(ctx context.Context) error {
 		return h.daemonWalk(ctx)
 	}
 	h.todo = make([]commit.ObjectID, 0, line.Len())
-	for id, ok := line.Next(); ok; id, ok = line.Next() {
+	h.places = make(map[commit.ObjectID]place, line.Len())
+	for i := line.Len(); ; i-- {
+		alone := line.Alone()
+		id, ok := line.Next()
+		if !ok {
+			break
+		}
 		h.todo = append(h.todo, id)
+		h.places[id] = place{i, alone}
 	}
 	reverse(h.todo)
 	return h.findRoot(ctx)
@@ -316,13 +327,28 @@ func (h *history) report(verdicts []error) {
 	}
 }
 
+// place is where a commit stands in the line of those to judge, the older the
+// lower, and whether it reaches all that is older there.
+type place struct {
+	at  int
+	cut bool
+}
+
 // ancestry answers whether commits are ancestors of others.
-type ancestry struct{ graph order.Graph }
+type ancestry struct {
+	graph  order.Graph
+	places map[commit.ObjectID]place
+}
 
 func (a ancestry) contains(ctx context.Context, young, old commit.ObjectID) (bool, error) {
-	ok, err := order.IsAncestor(ctx, a.graph, old, young)
+	target, ok := a.places[old]
+	sure := func(id commit.ObjectID) bool {
+		p := a.places[id]
+		return ok && p.cut && p.at > target.at
+	}
+	found, err := order.Reaches(ctx, a.graph, young, old, sure)
 	if errors.Is(err, commit.ErrNotFound) {
 		return false, nil
 	}
-	return ok, err
+	return found, err
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -91,6 +92,9 @@ func TestStrictRefusals(t *testing.T) {
 		"account of another CA":  {w.Raw(w.b, []commit.Change{w.Put(commit.MemberPath(w.b.URI()), selfMade(t, 1))}, nil, h), verify.AccountForged},
 		"account of another":     {w.Raw(w.b, []commit.Change{w.Put(commit.MemberPath(w.b.URI()), w.c.AccountPEM())}, nil, h), verify.AccountID},
 		"device turned folder":   {w.Raw(w.b, []commit.Change{del(commit.DevicePath(w.b.ID())), w.Put(commit.DevicePath(w.b.ID())+"/x", nil)}, nil, h), verify.NoDevice},
+		"folder of nothing":      {w.Raw(w.b, []commit.Change{{Path: "x/y", New: commit.Value{Mode: commit.ModeDir, ID: commit.EmptyTree}}}, nil, h), verify.MessageFile},
+		"bomb of folders":        {w.Raw(w.b, []commit.Change{{Path: "x", New: bomb(t, w, commit.EmptyTree)}}, nil, h), verify.Malformed},
+		"bomb of files":          {w.Raw(w.b, []commit.Change{{Path: "x", New: bomb(t, w, commit.EmptyBlob)}}, nil, h), verify.Malformed},
 		"deep folders":           {w.Raw(w.b, []commit.Change{w.Put("a/a/a/a/a/a/a/a", nil)}, nil, h), verify.MessageFile},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,6 +104,27 @@ func TestStrictRefusals(t *testing.T) {
 			w.bad(x.head, x.want)
 		})
 	}
+}
+
+// bomb is a folder of few objects and a great many paths.
+func bomb(t *testing.T, w *cast, leaf commit.ObjectID) commit.Value {
+	t.Helper()
+	mode := commit.ModeFile
+	if leaf == commit.EmptyTree {
+		mode = commit.ModeDir
+	}
+	for range 5 {
+		tree := &commit.Tree{}
+		for i := range 64 {
+			tree.Entries = append(tree.Entries, commit.Entry{Mode: mode, Name: fmt.Sprintf("%02d", i), ID: leaf})
+		}
+		b, err := tree.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, mode = w.Objects.Add(commit.Object{Type: commit.TypeTree, Data: b}), commit.ModeDir
+	}
+	return commit.Value{Mode: commit.ModeDir, ID: leaf}
 }
 
 // Begin2 begins another conversation than that of Root.
