@@ -71,12 +71,16 @@ type Station struct {
 	end    func() // closes the libp2p host
 	log    *slog.Logger
 
-	conns  chan net.Conn
-	lost   chan struct{} // closed when there is no listener any more
-	err    error         // set before lost is closed
-	closed chan struct{}
-	once   sync.Once
-	wg     sync.WaitGroup
+	conns   chan net.Conn
+	waiting chan struct{} // a place for each stream without a session
+	lost    chan struct{} // closed when there is no listener any more
+	err     error         // set before lost is closed
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu           sync.Mutex
+	announcement func() ([]byte, error) // guarded by mu; nil: no session is on offer
 }
 
 // ErrNoRoad is returned where none of the roads could be opened.
@@ -85,7 +89,7 @@ var ErrNoRoad = errors.New("roads: none could be opened")
 // Open opens the roads of a controller. Those that fail are told by
 // [Station.Failed]; the error wraps [ErrNoRoad] and all of them.
 func Open(ctx context.Context, cfg Config) (*Station, error) {
-	s := &Station{log: cfg.Log, conns: make(chan net.Conn), lost: make(chan struct{}), closed: make(chan struct{})}
+	s := &Station{log: cfg.Log, conns: make(chan net.Conn), waiting: make(chan struct{}, maxWaiting), lost: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -94,6 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Station, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoRoad, errors.Join(s.failed...))
 	}
 	s.joined = carrier.Join(listeners...)
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.wg.Go(s.pump)
 	return s, nil
 }
@@ -248,8 +253,9 @@ func (s *Station) pump() {
 			return
 		}
 		select {
-		case s.conns <- c:
-		case <-s.closed:
+		case s.waiting <- struct{}{}:
+			s.wg.Go(func() { s.greet(c.(*carrier.Conn)) }) // Joined gives no other
+		default:
 			_ = c.Close()
 		}
 	}
@@ -268,12 +274,13 @@ func (s *Station) Roads() []carrier.Name { return s.open }
 func (s *Station) Failed() []error { return s.failed }
 
 // Session is the listener of one session, for xrcpctl.Config. Closing it leaves
-// the station open. A host that comes between two sessions waits for the next.
+// the station open. A host that comes between two sessions waits for the next, for a
+// while.
 func (s *Station) Session() net.Listener { return &turn{Station: s, done: make(chan struct{})} }
 
 // Close closes all roads and waits for them. Sessions over smp and libp2p end.
 func (s *Station) Close() error {
-	s.once.Do(func() { close(s.closed) })
+	s.cancel()
 	err := s.joined.Close()
 	s.wg.Wait()
 	if s.end != nil {
