@@ -103,6 +103,14 @@ func ParseState(b []byte) (*State, error) {
 	if len(b) > maxState {
 		return nil, fmt.Errorf("%w: state of %d bytes", ErrFrame, len(b))
 	}
+	values := 0
+	rest, err := bounds(b, 0, &values)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%w: state with %d bytes after it", ErrFrame, len(rest))
+	}
 	s := &State{}
 	if err := msgpack.Unmarshal(b, s); err != nil {
 		return nil, fmt.Errorf("%w: state: %v", ErrFrame, err)
