@@ -47,6 +47,19 @@ type Response struct {
 	Server                   string                 `json:"server,omitempty"`
 	ContactRefs              []ContactRef           `json:"contactRefs,omitzero"`
 
+	ActiveSubs     map[string]int      `json:"activeSubs,omitzero"`
+	PendingSubs    map[string]int      `json:"pendingSubs,omitzero"`
+	RemovedSubs    map[string][]string `json:"removedSubs,omitzero"`
+	SubsTotal      *SubsTotal          `json:"subsTotal,omitempty"`
+	HasSession     *bool               `json:"hasSession,omitempty"`
+	SwitchProgress *SwitchProgress     `json:"switchProgress,omitempty"`
+
+	// Of a message to all contacts.
+	MsgContent MsgContent `json:"msgContent,omitempty"`
+	Successes  *int       `json:"successes,omitempty"`
+	Failures   *int       `json:"failures,omitempty"`
+	Timestamp  string     `json:"timestamp,omitempty"`
+
 	// Stats and RatchetSyncProgress are of re-synchronising a ratchet.
 	Stats               *ConnectionStats     `json:"connectionStats,omitempty"`
 	RatchetSyncProgress *RatchetSyncProgress `json:"ratchetSyncProgress,omitempty"`

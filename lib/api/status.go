@@ -31,3 +31,16 @@ type ContactRef struct {
 	AgentConnID      string    `json:"agentConnId"`
 	LocalDisplayName string    `json:"localDisplayName"`
 }
+
+// SubsTotal counts queues.
+type SubsTotal struct {
+	Active  int `json:"ssActive"`
+	Pending int `json:"ssPending"`
+}
+
+// SwitchProgress says how far a queue has moved to another relay.
+type SwitchProgress struct {
+	QueueDirection  string           `json:"queueDirection"` // "rcv": ours, "snd": theirs
+	SwitchPhase     string           `json:"switchPhase"`
+	ConnectionStats *ConnectionStats `json:"connectionStats"`
+}

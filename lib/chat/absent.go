@@ -11,7 +11,7 @@ import (
 
 var absentSyntax = []syntax{
 	{"/_queue info ", ofContact},
-	{"/_switch ", ofContact}, {"/_enable ", ofContact},
+	{"/_enable ", ofContact},
 	{"/d #", func(a *args) runner { return noGroupNamed(a.name()) }},
 	{"#", func(a *args) runner { n := a.name(); a.need(" "); a.some(); return noGroupNamed(n) }},
 }
@@ -30,7 +30,10 @@ func ofContact(a *args) runner {
 	if a.lit(" ") {
 		a.word()
 	}
-	return withRef(r, "", func(_ *work, u *User, ct *Contact) (api.Response, error) {
+	return func(ctx context.Context, c *Core) (api.Response, error) {
+		if _, err := connOf(ctx, c, r, ""); err != nil {
+			return api.Response{}, err
+		}
 		return api.Response{}, commandError("not supported")
-	})
+	}
 }

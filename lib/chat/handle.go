@@ -40,6 +40,8 @@ func (c *Core) handle(ctx context.Context, id agent.ConnID, ev agent.Event) erro
 		return c.onConnected(ctx, id, ev)
 	case agent.RatchetSync:
 		return c.onSync(ctx, id, ev)
+	case agent.Switched:
+		return c.onSwitched(ctx, id, ev)
 	case agent.Message:
 		return c.onMessage(ctx, id, ev)
 	case agent.Sent:

@@ -16,6 +16,7 @@ import (
 var itemSyntax = []syntax{
 	{"/_send ", sendRef},
 	{"@", sendName},
+	{"/feed ", feed},
 	{"> @", func(a *args) runner { return replyTo(a, false) }},
 	{">> @", func(a *args) runner { return replyTo(a, true) }},
 	{"/_update item ", updateRef},

@@ -39,7 +39,7 @@ func parseCommand(s string) (runner, bool) {
 }
 
 var syntaxes = func() []syntax {
-	all := slices.Concat(userSyntax, privacySyntax, verifySyntax, syncSyntax, settingSyntax, reactionSyntax, chatSyntax, connectSyntax, addressSyntax, requestSyntax, itemSyntax, absentSyntax)
+	all := slices.Concat(userSyntax, privacySyntax, verifySyntax, syncSyntax, relaySyntax, settingSyntax, reactionSyntax, chatSyntax, connectSyntax, addressSyntax, requestSyntax, itemSyntax, absentSyntax)
 	sort.SliceStable(all, func(i, j int) bool { return len(all[i].word) > len(all[j].word) })
 	return all
 }()

@@ -200,12 +200,15 @@ var units = []struct {
 	sec  int64
 }{{"month", 30 * 86400}, {"week", 7 * 86400}, {"day", 86400}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"s", 1}}
 
-// lifeOf is the rest of "/set disappear @bob yes [TIME]" or "… no"; without a
-// time the one set before stays.
+// lifeOf is the rest of "/set disappear @bob [yes] TIME", "… yes" or "… no";
+// without a time the one set before stays.
 func lifeOf(contact string, f feature, a *args) runner {
-	allow := a.oneOf("yes", "no")
+	allow, timed := "yes", a.s != "" && a.s[0] >= '0' && a.s[0] <= '9'
+	if !timed {
+		allow = a.oneOf("yes", "no")
+	}
 	var ttl *int
-	if allow == "yes" && a.lit(" ") {
+	if timed || allow == "yes" && a.lit(" ") {
 		n := int64(1)
 		if a.s != "" && a.s[0] >= '0' && a.s[0] <= '9' {
 			n = a.int()
