@@ -116,6 +116,10 @@ type Connector interface {
 	CreateInvitation(ctx context.Context, id ConnID, o InviteOptions) (Link, error)
 	// CreateAddress makes a contact address; requests arrive as [Request].
 	CreateAddress(ctx context.Context, id ConnID, o InviteOptions) (Link, error)
+	// CreateInvitationLater and CreateAddressLater do not wait for the relay;
+	// [Created] follows, or a fatal [ConnError].
+	CreateInvitationLater(ctx context.Context, id ConnID, o InviteOptions) error
+	CreateAddressLater(ctx context.Context, id ConnID, o InviteOptions) error
 	// Join connects with an invitation or, as a request, with an address, by
 	// a full or a short link. info is our connInfo. It does not wait for the network: [Info] and
 	// [Connected] tell how it goes, or a fatal [ConnError]. Also [ErrLink],
@@ -149,6 +153,8 @@ type Linker interface {
 	SetLinkLater(ctx context.Context, id ConnID, d LinkData) error
 	// DeleteLink deletes the data: the short link leads nowhere then.
 	DeleteLink(ctx context.Context, id ConnID) error
+	// DeleteLinkLater does not wait for the relay; [LinkSet] follows.
+	DeleteLinkLater(ctx context.Context, id ConnID) error
 	// ShortLink is a connection's, empty if there is none.
 	ShortLink(ctx context.Context, id ConnID) (string, error)
 	// NewOwner lets another key own the link of an address besides us; the
@@ -195,13 +201,20 @@ type Mover interface {
 // Mobile is for devices that sleep and are woken. See [API].
 type Mobile interface {
 	// EnableNotifications lets a server of notifications know of messages on
-	// our queue, with these credentials. It waits for the relay.
+	// our queue, with these credentials. It waits for the relay if they are
+	// not there yet.
 	EnableNotifications(ctx context.Context, id ConnID) (*Notifier, error)
 	// DisableNotifications takes them away.
 	DisableNotifications(ctx context.Context, id ConnID) error
+	// EnableNotificationsLater and DisableNotificationsLater do not wait for
+	// the relay; [NotifierSet] follows.
+	EnableNotificationsLater(ctx context.Context, id ConnID) error
+	DisableNotificationsLater(ctx context.Context, id ConnID) error
 	// Fetch asks the relay for one message of a connection that is not
 	// subscribed; ok tells whether there was one, and its event follows.
 	Fetch(ctx context.Context, id ConnID) (ok bool, err error)
+	// FetchLater does not wait for the relay; [Fetched] follows.
+	FetchLater(ctx context.Context, id ConnID) error
 	// Suspend takes no more messages, lets what is under way end until ctx
 	// does, and then ends all sessions. What is not done is left for
 	// [Mobile.Resume]. It returns when nothing runs any more.

@@ -31,6 +31,12 @@ const (
 	commandQAbort  CommandKind = "qabort"  // delete the queue that we meant to move to
 	commandResolve CommandKind = "resolve" // open a short link and join
 	commandSetLink CommandKind = "lset"    // set the data of a short link
+
+	commandCreate   CommandKind = "create" // make the queue of an invitation or an address
+	commandDelLink  CommandKind = "ldel"   // delete the data of a short link
+	commandNotify   CommandKind = "nkey"   // enable notifications
+	commandUnnotify CommandKind = "ndel"   // disable them
+	commandFetch    CommandKind = "get"    // ask for one message
 )
 
 // joinData is what a join or a request remembers.
@@ -119,6 +125,10 @@ func (a *Agent) do(ctx context.Context, c *StoredCommand) (until string, err err
 		return a.doResolve(ctx, t, c)
 	case commandSetLink:
 		return a.doSetLink(ctx, t, c)
+	case commandCreate:
+		return a.doCreate(ctx, t, c)
+	case commandDelLink, commandNotify, commandUnnotify, commandFetch:
+		return a.doLater(ctx, t, c)
 	}
 	return "", permanent(CodeInternal, fmt.Sprintf("unknown step %q in the store", c.Kind))
 }

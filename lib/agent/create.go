@@ -16,26 +16,30 @@ import (
 
 // CreateInvitation implements [API]. agent: Duplex connection procedure, step 2
 func (a *Agent) CreateInvitation(ctx context.Context, id ConnID, o InviteOptions) (Link, error) {
-	own, err := ratchet.GenerateRcv(a.cfg.Versions.E2E.Max, ratchet.PQSupport(o.PQ && (o.PQLink || o.Short != nil)))
-	if err != nil {
-		return Link{}, err
-	}
-	defer own.Wipe()
-	mode := smp.Messaging
-	if o.Standard {
-		mode = 0
-	}
-	return a.create(ctx, &Conn{ID: id, User: o.User, Role: Inviter, PQ: o.PQ}, o, mode, own)
+	return a.create(ctx, &Conn{ID: id, User: o.User, Role: Inviter, PQ: o.PQ}, o)
 }
 
 // CreateAddress implements [API]. agent: Contact addresses
 func (a *Agent) CreateAddress(ctx context.Context, id ConnID, o InviteOptions) (Link, error) {
-	return a.create(ctx, &Conn{ID: id, User: o.User, Role: Address, PQ: o.PQ}, o, smp.Contact, nil)
+	return a.create(ctx, &Conn{ID: id, User: o.User, Role: Address, PQ: o.PQ}, o)
 }
 
-func (a *Agent) create(ctx context.Context, c *Conn, o InviteOptions, mode smp.QueueMode, own *ratchet.Private) (Link, error) {
-	if o.Short != nil && mode == 0 {
-		return Link{}, fmt.Errorf("%w: a short link needs the fast handshake", ErrState)
+// mode is that of the queue of an invitation or an address.
+func (o InviteOptions) mode(r Role) (smp.QueueMode, error) {
+	switch {
+	case r == Address:
+		return smp.Contact, nil
+	case !o.Standard:
+		return smp.Messaging, nil
+	case o.Short != nil:
+		return 0, fmt.Errorf("%w: a short link needs the fast handshake", ErrState)
+	}
+	return 0, nil
+}
+
+func (a *Agent) create(ctx context.Context, c *Conn, o InviteOptions) (Link, error) {
+	if _, err := o.mode(c.Role); err != nil {
+		return Link{}, err
 	}
 	if err := a.waitRunning(ctx); err != nil {
 		return Link{}, err
@@ -43,26 +47,61 @@ func (a *Agent) create(ctx context.Context, c *Conn, o InviteOptions, mode smp.Q
 	if err := a.fresh(ctx, c.ID); err != nil {
 		return Link{}, err
 	}
-	spec := queueSpec{server: o.Server, mode: mode}
-	if o.Short != nil {
-		spec.link = func(q link.QueueInfo) (*ShortLink, smp.LinkData, error) { return a.makeLink(q, own, o) }
-	}
-	m, err := a.createSomewhere(ctx, c, spec)
+	m, err := a.makeInvite(ctx, c, o)
 	if err != nil {
 		return Link{}, err
 	}
+	defer m.wipe()
 	c.Phase, c.Version, c.Sync, c.CreatedAt = PhaseInvited, a.cfg.Versions.Agent.Max, SyncOK, a.cfg.Now()
-	m.queue.Conn, m.queue.Primary = c.ID, true
-	if err := a.storeCreated(ctx, c, m, own); err != nil {
+	err = a.cfg.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.InsertConn(c); err != nil {
+			return err
+		}
+		return m.store(tx)
+	})
+	if err != nil {
 		_ = m.session.Delete(context.WithoutCancel(ctx), QueueAuth{ID: m.queue.RcvID, Key: m.queue.AuthKey}) // best effort
 		return Link{}, err
 	}
 	a.subscribe(c, m.queue, m.session)
+	return a.linkTo(m, o)
+}
+
+// makeInvite makes the queue of an invitation or an address on a relay, and
+// its keys.
+func (a *Agent) makeInvite(ctx context.Context, c *Conn, o InviteOptions) (m made, err error) {
+	mode, err := o.mode(c.Role)
+	if err != nil {
+		return m, err
+	}
+	var own *ratchet.Private
+	if c.Role == Inviter {
+		own, err = ratchet.GenerateRcv(a.cfg.Versions.E2E.Max, ratchet.PQSupport(o.PQ && (o.PQLink || o.Short != nil)))
+		if err != nil {
+			return m, err
+		}
+	}
+	spec := queueSpec{server: o.Server, mode: mode}
+	if o.Short != nil {
+		spec.link = func(q link.QueueInfo) (*ShortLink, smp.LinkData, error) { return a.makeLink(q, own, o) }
+	}
+	m, err = a.createSomewhere(ctx, c, spec)
+	m.own = own
+	if err != nil {
+		m.wipe()
+		return m, err
+	}
+	m.queue.Conn, m.queue.Primary = c.ID, true
+	return m, nil
+}
+
+// linkTo is the link to what was made.
+func (a *Agent) linkTo(m made, o InviteOptions) (Link, error) {
 	info, err := queueInfo(m.queue, m.server.ServerAddr)
 	if err != nil {
 		return Link{}, err
 	}
-	r := a.request(info, own, o.ClientData)
+	r := a.request(info, m.own, o.ClientData)
 	if r.E2E != nil && !o.PQLink {
 		r.E2E.KEM = nil // that is in the link's data
 	}
@@ -73,29 +112,31 @@ func (a *Agent) create(ctx context.Context, c *Conn, o InviteOptions, mode smp.Q
 	return l, nil
 }
 
-func (a *Agent) storeCreated(ctx context.Context, c *Conn, m made, own *ratchet.Private) error {
-	return a.cfg.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.InsertConn(c); err != nil {
+// store keeps what was made, of a connection that is there.
+func (m made) store(tx Tx) error {
+	if err := tx.PutRcvQueue(m.queue); err != nil {
+		return err
+	}
+	if m.link != nil {
+		m.link.Queue = m.queue.Row
+		if err := tx.PutShortLink(m.link); err != nil {
 			return err
 		}
-		if err := tx.PutRcvQueue(m.queue); err != nil {
-			return err
-		}
-		if m.link != nil {
-			m.link.Queue = m.queue.Row
-			if err := tx.PutShortLink(m.link); err != nil {
-				return err
-			}
-		}
-		if own == nil {
-			return nil
-		}
-		b, err := own.AppendBinary(nil)
-		if err != nil {
-			return err
-		}
-		return tx.PutAgreementKeys(c.ID, b)
-	})
+	}
+	if m.own == nil {
+		return nil
+	}
+	b, err := m.own.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	return tx.PutAgreementKeys(m.queue.Conn, b)
+}
+
+func (m made) wipe() {
+	if m.own != nil {
+		m.own.Wipe()
+	}
 }
 
 // request is what a link to a queue of ours says. own is nil for addresses.
@@ -141,7 +182,8 @@ type made struct {
 	server  smp.AuthServer
 	session Relay
 	queue   *RcvQueue
-	link    *ShortLink // nil if there is none, or the relay has none
+	link    *ShortLink       // nil if there is none, or the relay has none
+	own     *ratchet.Private // of an invitation
 }
 
 // createSomewhere tries the relays in turn, or the one that was asked for; a

@@ -27,6 +27,9 @@ const (
 	kindSwitched     = "switch"
 	kindDeleted      = "del"
 	kindLinkSet      = "lset"
+	kindCreated      = "inv"
+	kindNotifierSet  = "ntf"
+	kindFetched      = "get"
 )
 
 // storeEvent gives an event its stored form; bodies lie beside the JSON.
@@ -67,6 +70,12 @@ func storeEvent(ev Event) (*StoredEvent, error) {
 		e.Kind = kindDeleted
 	case LinkSet:
 		e.Kind = kindLinkSet
+	case Created:
+		e.Kind = kindCreated
+	case NotifierSet:
+		e.Kind = kindNotifierSet
+	case Fetched:
+		e.Kind = kindFetched
 	default:
 		return nil, fmt.Errorf("agent: unknown event %T", ev)
 	}
@@ -115,6 +124,12 @@ func loadEvent(e *StoredEvent) (Event, error) {
 		return Deleted{}, nil
 	case kindLinkSet:
 		return unmarshal[LinkSet](e)
+	case kindCreated:
+		return unmarshal[Created](e)
+	case kindNotifierSet:
+		return unmarshal[NotifierSet](e)
+	case kindFetched:
+		return unmarshal[Fetched](e)
 	}
 	return nil, fmt.Errorf("agent: unknown event %q in the store", e.Kind)
 }

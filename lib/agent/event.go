@@ -137,12 +137,37 @@ func (RatchetSync) event()  {}
 func (Switched) event()     {}
 func (Deleted) event()      {}
 func (LinkSet) event()      {}
+func (Created) event()      {}
+func (NotifierSet) event()  {}
+func (Fetched) event()      {}
 
 // LinkSet says that the data of a short link is on the relay, after
-// [Agent.SetLinkLater] (LINK), or that it will not be.
+// [Agent.SetLinkLater] (LINK), or is gone, after [Agent.DeleteLinkLater]; or
+// that this will not be.
 type LinkSet struct {
-	Short string
-	Err   *Error
+	Short   string
+	Deleted bool `json:",omitempty"`
+	Err     *Error
+}
+
+// Created has the link that [Agent.CreateInvitationLater] or
+// [Agent.CreateAddressLater] was to make (INV). A fatal [ConnError] comes in
+// its place if it cannot be made.
+type Created struct{ Link Link }
+
+// NotifierSet says that notifications are enabled, after
+// [Agent.EnableNotificationsLater], or disabled; with Err, that they stay as
+// they were.
+type NotifierSet struct {
+	Enabled bool
+	Err     *Error
+}
+
+// Fetched ends [Agent.FetchLater]: there was a message, whose event follows, or
+// none, or the relay refused.
+type Fetched struct {
+	Message bool
+	Err     *Error
 }
 
 // Status is news of a relay (UP, DOWN).

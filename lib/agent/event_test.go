@@ -1,9 +1,16 @@
 package agent
 
 import (
+	"encoding/json"
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
+	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/link"
 )
 
 func TestIntegrity(t *testing.T) {
@@ -44,6 +51,8 @@ func TestEventCodec(t *testing.T) {
 		RatchetSync{State: SyncRequired, Err: &Error{Code: CodeDecrypt}},
 		Switched{Receiving: true, Phase: SwitchSecured},
 		Deleted{},
+		LinkSet{Short: "s"}, LinkSet{Deleted: true}, LinkSet{Err: &Error{Code: CodeAuth}},
+		Created{Link: Link{Full: "f", Short: "s"}}, NotifierSet{Enabled: true}, Fetched{Message: true}, Fetched{Err: &Error{Code: CodeAuth}},
 	} {
 		e, err := storeEvent(want)
 		if err != nil {
@@ -59,5 +68,35 @@ func TestEventCodec(t *testing.T) {
 	}
 	if _, err := loadEvent(&StoredEvent{Kind: "new kind"}); err == nil {
 		t.Error("unknown kind read")
+	}
+}
+
+// Link data comes back from the store as it was, whatever bytes are in it.
+func TestStoredLinkData(t *testing.T) {
+	root, k := key.GenerateEd25519(), key.GenerateEd25519().Public()
+	want := LinkData{
+		Data: []byte("\xff\x00data"), Direct: true, EntityID: []byte{0xff},
+		Owners: []link.Owner{link.NewOwner([]byte{0xfe}, k, root)},
+		Relays: []link.Short{{
+			Web: true, Type: link.Relay, Key: link.Key(strings.Repeat("\xff", 32)),
+			Server: smp.ServerAddr{Hosts: []string{"relay.example"}, KeyHash: smp.Fingerprint(strings.Repeat("\xf0", 32))},
+		}},
+	}
+	b, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got LinkData
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if err := json.Unmarshal([]byte(`{"Data":"YQ==","Direct":true,"Owners":null,"Relays":null,"EntityID":null}`), &got); err != nil || string(got.Data) != "a" || !got.Direct {
+		t.Errorf("old form: %+v, %v", got, err)
+	}
+	if _, err := json.Marshal(LinkData{Data: make([]byte, 70000)}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("large: %v", err)
 	}
 }

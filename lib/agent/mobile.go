@@ -109,6 +109,10 @@ func (a *Agent) Fetch(ctx context.Context, id ConnID) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	return a.fetch(ctx, t, q)
+}
+
+func (a *Agent) fetch(ctx context.Context, t *turn, q *RcvQueue) (ok bool, err error) {
 	if a.relays.Subscribed(a.key(t.Conn, q.Server), q.RcvID) {
 		return false, fmt.Errorf("%w: the queue is subscribed", ErrState)
 	}
@@ -121,7 +125,7 @@ func (a *Agent) Fetch(ctx context.Context, id ConnID) (ok bool, err error) {
 		return false, err
 	}
 	a.fetched.Store(q.RcvID, m.ID)
-	a.deposit(id, delivery{queue: q.Row, msg: m})
+	a.deposit(t.ID, delivery{queue: q.Row, msg: m})
 	return true, nil
 }
 
@@ -156,11 +160,10 @@ func (a *Agent) EnableNotifications(ctx context.Context, id ConnID) (*Notifier, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
-	if err != nil {
-		return nil, err
-	}
-	var n *Notifier
+	return a.notify(ctx, t, q)
+}
+
+func (a *Agent) notify(ctx context.Context, t *turn, q *RcvQueue) (n *Notifier, err error) {
 	err = a.cfg.Store.Update(ctx, func(tx Tx) (err error) {
 		if n, err = tx.Notifier(q.Row); !notFound(err) {
 			return err
@@ -170,6 +173,10 @@ func (a *Agent) EnableNotifications(ctx context.Context, id ConnID) (*Notifier, 
 	})
 	if err != nil || n.ID != "" {
 		return n, err
+	}
+	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
+	if err != nil {
+		return nil, err
 	}
 	own, err := key.X25519FromRaw(n.Private)
 	if err != nil {
@@ -196,6 +203,10 @@ func (a *Agent) DisableNotifications(ctx context.Context, id ConnID) error {
 	if err != nil {
 		return err
 	}
+	return a.unnotify(ctx, t, q)
+}
+
+func (a *Agent) unnotify(ctx context.Context, t *turn, q *RcvQueue) error {
 	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
 	if err != nil {
 		return err

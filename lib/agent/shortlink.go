@@ -31,6 +31,36 @@ func (d LinkData) user(m link.Mode, v wire.VersionRange) link.User {
 	return link.User{Mode: m, Versions: v, Direct: d.Direct, Owners: d.Owners, Relays: d.Relays, Data: d.Data}
 }
 
+// storedLinkData is LinkData in the store: identifiers and keys are no text.
+type storedLinkData struct {
+	User     []byte // as in the link
+	EntityID []byte `json:",omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler. The error is [ErrTooLarge].
+func (d LinkData) MarshalJSON() ([]byte, error) {
+	user := d.user(link.ContactMode, wire.VersionRange{})
+	if _, err := link.SignUser(key.GenerateEd25519(), user); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return json.Marshal(storedLinkData{user.Append(nil), d.EntityID})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *LinkData) UnmarshalJSON(b []byte) error {
+	var s storedLinkData
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	if s.User == nil { // of an earlier release
+		type plain LinkData
+		return json.Unmarshal(b, (*plain)(d))
+	}
+	u, err := link.ParseUser(s.User)
+	*d = LinkData{Data: u.Data, Direct: u.Direct, Owners: u.Owners, Relays: u.Relays, EntityID: s.EntityID}
+	return err
+}
+
 // makeLink makes the data of a short link to a queue that has the address q.
 func (a *Agent) makeLink(q link.QueueInfo, own *ratchet.Private, o InviteOptions) (*ShortLink, smp.LinkData, error) {
 	r := a.request(q, own, o.ClientData)
@@ -217,6 +247,10 @@ func (a *Agent) DeleteLink(ctx context.Context, id ConnID) error {
 	if err != nil || l == nil {
 		return err
 	}
+	return a.deleteLink(ctx, t, q)
+}
+
+func (a *Agent) deleteLink(ctx context.Context, t *turn, q *RcvQueue) error {
 	s, err := a.relays.Get(ctx, a.key(t.Conn, q.Server))
 	if err == nil {
 		err = s.DeleteLink(ctx, QueueAuth{ID: q.RcvID, Key: q.AuthKey})

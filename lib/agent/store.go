@@ -170,6 +170,7 @@ type Phase string
 
 // The phases, in their order.
 const (
+	PhaseCreating  Phase = "creating"  // inviter, address: the queue is to be made
 	PhaseInvited   Phase = "invited"   // inviter: the link is out
 	PhaseConfirmed Phase = "confirmed" // inviter: waiting for Allow
 	PhaseAllowed   Phase = "allowed"   // inviter: answering
