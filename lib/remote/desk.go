@@ -42,11 +42,14 @@ type Desk struct {
 	cfg DeskConfig
 	log *slog.Logger
 	now func() time.Time
+
+	mu   sync.Mutex
+	name string // guarded by mu
 }
 
 // NewDesk makes a desk; it starts nothing.
 func NewDesk(cfg DeskConfig) *Desk {
-	d := &Desk{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	d := &Desk{cfg: cfg, log: cfg.Log, now: cfg.Now, name: cfg.Name}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -54,6 +57,13 @@ func NewDesk(cfg DeskConfig) *Desk {
 		d.now = time.Now
 	}
 	return d
+}
+
+// SetName changes the device's name.
+func (d *Desk) SetName(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.name = name
 }
 
 // Hosts are those paired with; those whose time is over are forgotten first.
@@ -164,7 +174,10 @@ func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) 
 	if f.addr, err = pickAddress(o.Addr, o.Bind); err != nil {
 		return nil, err
 	}
-	app, err := xrcp.CtrlApp{AppVersionRange: AppRange, DeviceName: d.cfg.Name, Compression: true}.JSON()
+	d.mu.Lock()
+	name := d.name
+	d.mu.Unlock()
+	app, err := xrcp.CtrlApp{AppVersionRange: AppRange, DeviceName: name, Compression: true}.JSON()
 	if err != nil {
 		return nil, err
 	}

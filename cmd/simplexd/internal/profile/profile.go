@@ -17,7 +17,6 @@ import (
 	"github.com/simplexkit/simplexkit/lib/agent"
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/chat"
-	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 	"github.com/simplexkit/simplexkit/lib/store"
 	"github.com/simplexkit/simplexkit/lib/store/agentdb"
@@ -61,7 +60,7 @@ type Profile struct {
 	conns         *agentdb.DB
 	swarm         *swarm.Node
 	watch         *watch
-	remote        *remote.Host
+	remote        *remotes
 }
 
 // Open opens the profile's database, whose errors are those of package store,
