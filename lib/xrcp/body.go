@@ -51,7 +51,13 @@ type Keys struct {
 type Signer struct{ Session, ID *key.Ed25519Private }
 
 // Verifier holds their public halves.
-type Verifier struct{ Session, ID key.Ed25519Public }
+type Verifier struct {
+	Session, ID key.Ed25519Public
+	// Both runs two functions and returns when both have ended: the two
+	// signatures of a command are the greater part of its cost, and a program
+	// may check them at the same time. Nil runs one after the other.
+	Both func(a, b func())
+}
 
 // Codec compresses what is inside bodies, where both programs said so.
 type Codec interface {
@@ -74,6 +80,7 @@ type Bodies struct {
 	mu       sync.Mutex
 	send     *box.Chain             // guarded by mu, as are the fields below
 	recv     *box.Chain             //
+	ready    [2]*messageKeys        // the next keys of send and of recv, if they are made
 	sent     uint32                 // the last counter
 	received uint32                 // the highest counter
 	skipped  map[uint32]messageKeys // keys of counters that did not come
@@ -92,6 +99,37 @@ func next(c *box.Chain) (k messageKeys) {
 	k.body.key, k.body.nonce = c.Next()
 	k.attachment.key, k.attachment.nonce = c.Next()
 	return k
+}
+
+// The directions of ready.
+const (
+	sending   = 0
+	receiving = 1
+)
+
+// Prepare makes the keys of the next body in each direction, so that neither
+// waits for them. It is to be called while nothing else is to be done.
+func (b *Bodies) Prepare() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for direction, c := range [...]*box.Chain{b.send, b.recv} {
+		if b.ready[direction] == nil {
+			k := next(c)
+			b.ready[direction] = &k
+		}
+	}
+}
+
+// nextLocked are the next keys of a direction.
+func (b *Bodies) nextLocked(direction int) messageKeys {
+	if k := b.ready[direction]; k != nil {
+		b.ready[direction] = nil
+		return *k
+	}
+	if direction == sending {
+		return next(b.send)
+	}
+	return next(b.recv)
 }
 
 // NewBodies takes over the keys. binding is the TLS session's identifier. codec
@@ -118,7 +156,7 @@ func (b *Bodies) Seal(msg []byte) (sealed []byte, attachment SealKey, err error)
 	plain := append(wire.AppendShort(make([]byte, 0, len(msg)+256), b.binding), msg...)
 	b.mu.Lock()
 	b.sent++
-	counter, k := b.sent, next(b.send)
+	counter, k := b.sent, b.nextLocked(sending)
 	b.mu.Unlock()
 	defer k.body.key.Wipe()
 	sealed = make([]byte, 0, len(plain)+8+box.Overhead+2*(1+signatureSize))
@@ -216,11 +254,19 @@ func (v *Verifier) check(signed, sigs []byte) error {
 	}
 	h := sha512.New()
 	_, _ = h.Write(signed) // a hash never returns an error
-	if v.Session.Verify(h.Sum(nil), session) != nil {
-		return fmt.Errorf("%w: session key", ErrSignature)
-	}
+	first := h.Sum(nil)
 	_, _ = h.Write(session)
-	if v.ID.Verify(h.Sum(nil), id) != nil {
+	second := h.Sum(nil)
+	both := v.Both
+	if both == nil {
+		both = func(a, b func()) { a(); b() }
+	}
+	var sessionErr, idErr error
+	both(func() { sessionErr = v.Session.Verify(first, session) }, func() { idErr = v.ID.Verify(second, id) })
+	switch {
+	case sessionErr != nil:
+		return fmt.Errorf("%w: session key", ErrSignature)
+	case idErr != nil:
 		return fmt.Errorf("%w: identity key", ErrSignature)
 	}
 	return nil
@@ -244,7 +290,7 @@ func (b *Bodies) keysFor(counter uint32) (messageKeys, error) {
 	}
 	for b.received+1 < counter {
 		b.received++
-		b.skipped[b.received] = next(b.recv)
+		b.skipped[b.received] = b.nextLocked(receiving)
 		b.order = append(b.order, b.received)
 	}
 	for len(b.order) > maxSkipped {
@@ -252,5 +298,5 @@ func (b *Bodies) keysFor(counter uint32) (messageKeys, error) {
 		b.order = b.order[1:]
 	}
 	b.received = counter
-	return next(b.recv), nil
+	return b.nextLocked(receiving), nil
 }

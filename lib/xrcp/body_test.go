@@ -23,7 +23,7 @@ func bodiesPair(codec Codec) (controller, host *Bodies) {
 	c, d := chains(secret, secret)
 	binding := []byte("the TLS session")
 	controller = NewBodies(&Keys{Send: a, Recv: b, Sign: &Signer{session, id}}, binding, codec, 1<<20)
-	host = NewBodies(&Keys{Send: d, Recv: c, Verify: &Verifier{session.Public(), id.Public()}}, binding, codec, 1<<20)
+	host = NewBodies(&Keys{Send: d, Recv: c, Verify: &Verifier{Session: session.Public(), ID: id.Public()}}, binding, codec, 1<<20)
 	return controller, host
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
+	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 	"github.com/simplexkit/simplexkit/lib/xrcp/xrcpctl"
@@ -113,14 +114,23 @@ func openXRCP(ctx context.Context, o *options, ours, floor xrcpOp) (_ *sides, er
 }
 
 // cryptography is how fast one core does what the protocol demands beside TLS:
-// each end takes the digest, one end seals, the other opens.
+// each end takes the digest of a file, one end seals, the other opens; a command
+// is signed with two keys, and both signatures are checked.
 func cryptography() map[string]float64 {
 	b := make([]byte, 1<<20)
 	digest, _ := repeat(time.Second/4, func() error { sha512.Sum512(b); return nil })
 	s := box.RandomKey().NewStream(box.NewNonce())
 	out := make([]byte, 0, len(b))
 	seal, _ := repeat(time.Second/4, func() error { out = s.Seal(out[:0], b); return nil })
-	return map[string]float64{"sha512_mb_s": round(digest * float64(len(b)) / 1e6), "secretbox_mb_s": round(seal * float64(len(b)) / 1e6)}
+	one, two := key.GenerateEd25519(), key.GenerateEd25519()
+	signed, _ := repeat(time.Second/4, func() error {
+		first, second := one.Sign(b[:64]), two.Sign(b[:64])
+		return errors.Join(one.Public().Verify(b[:64], first), two.Public().Verify(b[:64], second))
+	})
+	return map[string]float64{
+		"sha512_mb_s": round(digest * float64(len(b)) / 1e6), "secretbox_mb_s": round(seal * float64(len(b)) / 1e6),
+		"signatures_us": round(1e6 / signed),
+	}
 }
 
 func (p *xrcpPair) close() error {

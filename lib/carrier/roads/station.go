@@ -41,7 +41,10 @@ type Config struct {
 	// P2P is the libp2p host, which stays the caller's; nil is one of its own
 	// for each station and each stream, with a new key.
 	P2P *p2p.Host
-	Log *slog.Logger
+	// Secret, if there is one, gives a station's own host the same peer ID each
+	// time: hosts that know it find it again.
+	Secret []byte
+	Log    *slog.Logger
 }
 
 // local are the roads that need nobody but the two ends.
@@ -191,7 +194,7 @@ func (s *Station) listenP2P(cfg *Config) net.Listener {
 	h, end := cfg.P2P, func() {}
 	if h == nil {
 		var err error
-		if h, end, err = openHost(cfg); err != nil {
+		if h, end, err = openHost(cfg, cfg.Secret); err != nil {
 			s.fail(carrier.Libp2p, err)
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/carrier/dtlsroad"
 	"github.com/simplexkit/simplexkit/lib/carrier/p2proad"
 	"github.com/simplexkit/simplexkit/lib/carrier/smproad"
+	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/p2p"
 	"github.com/simplexkit/simplexkit/lib/transport"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -117,7 +118,7 @@ func (c *Config) dialP2P(ctx context.Context, to p2proad.Address) (net.Conn, err
 	if c.P2P != nil {
 		return p2proad.Dial(ctx, c.P2P, to, nil)
 	}
-	h, end, err := openHost(c)
+	h, end, err := openHost(c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,12 +129,13 @@ func (c *Config) dialP2P(ctx context.Context, to p2proad.Address) (net.Conn, err
 	return conn, err
 }
 
-// openHost is a libp2p host with a new key; end closes it and waits.
-func openHost(c *Config) (h *p2p.Host, end func(), err error) {
-	_, k, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
+// openHost is a libp2p host with a key made of a secret, or a new one; end
+// closes it and waits.
+func openHost(c *Config, secret []byte) (h *p2p.Host, end func(), err error) {
+	if secret == nil {
+		secret = []byte(rand.Text())
 	}
+	k := ed25519.NewKeyFromSeed(box.HKDF(nil, secret, "SimplexkitRemoteLibp2p", ed25519.SeedSize))
 	if h, err = p2p.Open(p2p.Config{Key: k, Bootstrap: c.Bootstrap, LAN: true, Logger: c.Log}); err != nil {
 		return nil, nil, err
 	}

@@ -47,7 +47,8 @@ type Session struct {
 	answer  xrcp.Answer
 	lost    *watched
 	digests filepipe.Digests
-	road    carrier.Name // "" where the listener did not say
+	beside  sync.WaitGroup // keys that are made
+	road    carrier.Name   // "" where the listener did not say
 }
 
 func newSession(c *Controller, conn *transport.Conn, answer xrcp.Answer) (*Session, error) {
@@ -197,6 +198,7 @@ func (s *Session) do(ctx context.Context, cmd xrcp.Command, msg []byte, file io.
 		return nil, err
 	}
 	req.Body, req.ContentLength = body, length
+	s.beside.Go(s.bodies.Prepare) // while the command is on its way
 	resp, err := s.http.RoundTrip(req)
 	if err != nil {
 		_ = body.Close() // nobody else does where nothing was sent

@@ -79,7 +79,19 @@ func newSession(c *connecting, conn *transport.Conn, keys *xrcp.Keys) *Session {
 	if c.Codec != nil {
 		codec = c.Codec(c.Invitation.App)
 	}
+	keys.Verify.Both = both
 	return &Session{c: c, conn: conn, bodies: xrcp.NewBodies(keys, conn.SessionID(), codec, c.MaxBody)}
+}
+
+// both runs two functions at the same time.
+func both(a, b func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a()
+	}()
+	b()
+	<-done
 }
 
 // Pairing is what was stored with Save at last.
@@ -197,6 +209,7 @@ func (s *Session) serve(w http.ResponseWriter, r *http.Request, h Handler, log *
 	if err != nil && r.Context().Err() == nil {
 		log.Debug("remote control: command", "err", err)
 	}
+	s.wg.Go(s.bodies.Prepare) // while the response is on its way
 }
 
 // patient gives up a body that stalls.
