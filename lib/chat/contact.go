@@ -161,6 +161,9 @@ func (c *Core) setPrefs(ctx context.Context, id api.ContactID, change func(*api.
 			return err
 		}
 		r = api.Response{Type: "contactPrefsUpdated", User: userView(u), FromContact: from, ToContact: to}
+		if reflect.DeepEqual(from.UserPreferences, to.UserPreferences) {
+			return nil // nobody is told of nothing
+		}
 		if err := w.changedFeatures(u, ct, before, true); err != nil {
 			return err
 		}
