@@ -53,7 +53,7 @@ func TestBodiesInAnyOrder(t *testing.T) {
 		if rapid.Bool().Draw(t, "response") {
 			from, to = h, c
 		}
-		n := rapid.IntRange(1, 200).Draw(t, "n")
+		n := rapid.IntRange(1, 50).Draw(t, "n")
 		sealed := make([][]byte, n)
 		for i := range sealed {
 			s, _, err := from.Seal(fmt.Append(nil, "message ", i))
