@@ -341,10 +341,12 @@ func (in *inbound) info(m xmsg.Message) error {
 	return err
 }
 
-// profileNotice says what changed in a profile, besides preferences.
+// profileNotice says what changed in a profile, unless that is nothing but
+// preferences.
 func (in *inbound) profileNotice(from, to api.Profile) error {
-	from.Preferences, to.Preferences = nil, nil
-	if reflect.DeepEqual(from, to) {
+	was, is := from, to
+	was.Preferences, is.Preferences = nil, nil
+	if reflect.DeepEqual(was, is) {
 		return nil
 	}
 	ev, err := json.Marshal(map[string]any{"type": "profileUpdated", "fromProfile": from, "toProfile": to})
