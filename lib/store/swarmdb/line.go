@@ -51,6 +51,32 @@ func (s *DB) Place(ctx context.Context, conv commit.ObjectID, keep int, newer []
 	})
 }
 
+// Extend implements [repo.Index].
+func (s *DB) Extend(ctx context.Context, conv commit.ObjectID, m repo.Meta) (ok bool, err error) {
+	if len(m.Parents) != 1 {
+		return false, nil
+	}
+	err = s.update(ctx, "extend", func(tx *sql.Tx) error {
+		var num int64
+		err := tx.QueryRow(`UPDATE swarm_convs SET head = ? WHERE id = ? AND head = ? RETURNING num`, m.ID[:], conv[:], m.Parents[0][:]).Scan(&num)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := insert(tx, num, []repo.Meta{m}); err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO swarm_line (conv, at, num, cut) VALUES (?1,
+			(SELECT at + 1 FROM swarm_line WHERE conv = ?1 ORDER BY at DESC LIMIT 1),
+			(SELECT num FROM swarm_commits WHERE conv = ?1 AND id = ?2), 1)`, num, m.ID[:])
+		ok = err == nil
+		return err
+	})
+	return ok && err == nil, err
+}
+
 var (
 	placeOne  = placeText(1)
 	placeMany = placeText(atOnce)

@@ -77,6 +77,9 @@ type Index interface {
 	// Place keeps the oldest keep places, puts newer ones above, oldest
 	// first, and notes the head.
 	Place(ctx context.Context, conv commit.ObjectID, keep int, newer []Place, head commit.ObjectID) error
+	// Extend adds m, whose only parent is the head noted, and puts it in line
+	// above; false if another head is noted, and then nothing is done.
+	Extend(ctx context.Context, conv commit.ObjectID, m Meta) (bool, error)
 	// Position is the place of a commit; -1 if it is not in line.
 	Position(ctx context.Context, conv, id commit.ObjectID) (at int, cut bool, err error)
 	// Line lists what stands at from and below, at most n.

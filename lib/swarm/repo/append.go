@@ -72,21 +72,39 @@ func (r *Repo) append(ctx context.Context, objects []commit.Object, old, head co
 // noteAppended lets the index follow, if it was up to date. What goes wrong is
 // made up for at the next look into it.
 func (r *Repo) noteAppended(ctx context.Context, old, head commit.ObjectID, fresh []Meta) {
-	r.mu.Lock()
-	follows := !old.IsZero() && r.indexed == old
-	r.mu.Unlock()
-	if !follows {
+	if old.IsZero() {
 		return
 	}
 	r.indexing.Lock()
 	defer r.indexing.Unlock()
-	err := r.addMissing(ctx, r.ID(), fresh)
-	if err == nil {
-		err = r.line(ctx, r.ID(), head)
-	}
-	if err != nil {
+	if err := r.follow(ctx, r.ID(), old, head, fresh); err != nil {
 		r.log.Warn("index is behind", "error", err)
 	}
+}
+
+func (r *Repo) follow(ctx context.Context, conv, old, head commit.ObjectID, fresh []Meta) error {
+	if len(fresh) == 1 && fresh[0].ID == head && len(fresh[0].Parents) == 1 && fresh[0].Parents[0] == old {
+		parent, err := r.meta(ctx, old)
+		if err != nil {
+			return err
+		}
+		m := fresh[0]
+		m.Gen = parent.Gen + 1
+		ok, err := r.o.Index.Extend(ctx, conv, m)
+		if ok {
+			r.remember([]Meta{m})
+		}
+		return err
+	}
+	at, _, err := r.o.Index.Head(ctx, conv)
+	if err != nil || at != old {
+		return err
+	}
+	known, err := r.addMissing(ctx, conv, fresh)
+	if err != nil {
+		return err
+	}
+	return r.line(ctx, conv, head, known)
 }
 
 // Commit makes a signed commit on top of our head and appends it.

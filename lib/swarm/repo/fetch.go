@@ -319,5 +319,10 @@ func cloneInto(ctx context.Context, tmp string, root commit.ObjectID, rw ReadWri
 	}
 	r.write.Lock()
 	defer r.write.Unlock()
-	return got, r.append(ctx, nil, commit.ObjectID{}, got.Head)
+	if err := r.append(ctx, nil, commit.ObjectID{}, got.Head); err != nil {
+		return nil, err
+	}
+	r.indexing.Lock()
+	defer r.indexing.Unlock()
+	return got, r.line(ctx, root, got.Head, got.New)
 }

@@ -186,7 +186,6 @@ func (r *Repo) Reindex(ctx context.Context) error {
 	defer r.write.Unlock()
 	r.mu.Lock()
 	clear(r.recent)
-	r.indexed = commit.ObjectID{}
 	r.mu.Unlock()
 	if err := r.o.Index.Clear(ctx, r.ID()); err != nil {
 		return fmt.Errorf("repo: reindex: %w", err)

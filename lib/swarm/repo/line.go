@@ -16,6 +16,7 @@ import (
 // generated later has been looked at.
 type liner struct {
 	r     *Repo
+	known map[commit.ObjectID]Meta // looked up before the index
 	seen  map[commit.ObjectID]*lined
 	queue []*lined // the heap of the order: by time
 	ahead ahead    // to be looked at: by generation
@@ -42,8 +43,16 @@ func (a *ahead) Pop() any {
 }
 
 // line brings head's history in line in the index, which has all its commits.
-func (r *Repo) line(ctx context.Context, conv, head commit.ObjectID) error {
-	l := &liner{r: r, seen: make(map[commit.ObjectID]*lined)}
+// Some of them may be known, and need not be looked up.
+func (r *Repo) line(ctx context.Context, conv, head commit.ObjectID, known []Meta) error {
+	l := &liner{r: r, seen: make(map[commit.ObjectID]*lined), known: make(map[commit.ObjectID]Meta, len(known))}
+	for _, m := range known {
+		l.known[m.ID] = m
+	}
+	_, placed, err := r.o.Index.Head(ctx, conv)
+	if err != nil {
+		return err
+	}
 	first, err := l.see(ctx, head)
 	if err != nil {
 		return err
@@ -54,12 +63,12 @@ func (r *Repo) line(ctx context.Context, conv, head commit.ObjectID) error {
 	for len(l.queue) > 0 {
 		x := l.pop()
 		cut := len(l.queue) == 0
-		if cut {
-			at, placed, err := r.o.Index.Position(ctx, conv, x.ID)
+		if cut && placed > 0 {
+			at, same, err := r.o.Index.Position(ctx, conv, x.ID)
 			if err != nil {
 				return err
 			}
-			if at >= 0 && placed {
+			if at >= 0 && same {
 				keep = at + 1
 				break
 			}
@@ -70,13 +79,7 @@ func (r *Repo) line(ctx context.Context, conv, head commit.ObjectID) error {
 		}
 	}
 	slices.Reverse(out)
-	if err := r.o.Index.Place(ctx, conv, keep, out, head); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.indexed = head
-	r.mu.Unlock()
-	return nil
+	return r.o.Index.Place(ctx, conv, keep, out, head)
 }
 
 // see makes a commit known and queues it to be looked at.
@@ -84,9 +87,12 @@ func (l *liner) see(ctx context.Context, id commit.ObjectID) (*lined, error) {
 	if x := l.seen[id]; x != nil {
 		return x, nil
 	}
-	m, err := l.r.meta(ctx, id)
-	if err != nil {
-		return nil, err
+	m, ok := l.known[id]
+	if !ok {
+		var err error
+		if m, err = l.r.meta(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	x := &lined{Meta: m}
 	l.seen[id] = x

@@ -97,6 +97,19 @@ func (m *Memory) Place(_ context.Context, conv commit.ObjectID, keep int, newer 
 	return nil
 }
 
+// Extend implements [Index].
+func (m *Memory) Extend(_ context.Context, conv commit.ObjectID, x Meta) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.convLocked(conv)
+	if len(x.Parents) != 1 || c.head != x.Parents[0] {
+		return false, nil
+	}
+	c.commits[x.ID], c.places[x.ID], c.head = x, len(c.line), x.ID
+	c.line = append(c.line, Place{x.ID, true})
+	return true, nil
+}
+
 // Position implements [Index].
 func (m *Memory) Position(_ context.Context, conv, id commit.ObjectID) (int, bool, error) {
 	m.mu.Lock()

@@ -17,7 +17,6 @@ import (
 // Repo is an open repository.
 type Repo struct {
 	path string
-	id   commit.ObjectID // zero until the root is known; set under write
 	o    Options
 	db   *objdb.DB
 	log  *slog.Logger
@@ -27,10 +26,9 @@ type Repo struct {
 	// indexing is held while the index catches up.
 	indexing sync.Mutex
 
-	mu      sync.Mutex
-	idOnce  commit.ObjectID          // guarded by mu
-	indexed commit.ObjectID          // head that the index is known to have; guarded by mu
-	recent  map[commit.ObjectID]Meta // looked up lately; guarded by mu
+	mu     sync.Mutex
+	idOnce commit.ObjectID          // zero until it is known; guarded by mu
+	recent map[commit.ObjectID]Meta // looked up lately; guarded by mu
 }
 
 var _ commit.Objects = (*Repo)(nil)

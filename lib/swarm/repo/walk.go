@@ -94,10 +94,11 @@ func (r *Repo) catchUp(ctx context.Context, conv commit.ObjectID) error {
 	if err != nil || at == head || head.IsZero() {
 		return err
 	}
-	if err := r.learn(ctx, conv, head); err != nil {
+	found, err := r.learn(ctx, conv, head)
+	if err != nil {
 		return err
 	}
-	return r.line(ctx, conv, head)
+	return r.line(ctx, conv, head, found)
 }
 
 // known looks a commit up that is in the repository, be it in the index or
@@ -116,14 +117,15 @@ func (r *Repo) known(ctx context.Context, id commit.ObjectID) (Meta, error) {
 	}
 	r.indexing.Lock()
 	defer r.indexing.Unlock()
-	if err := r.learn(ctx, r.ID(), id); err != nil {
+	if _, err := r.learn(ctx, r.ID(), id); err != nil {
 		return m, err
 	}
 	return r.meta(ctx, id)
 }
 
-// learn adds to the index all that head reaches and that it lacks.
-func (r *Repo) learn(ctx context.Context, conv, head commit.ObjectID) error {
+// learn adds to the index all that head reaches and that it lacks, and returns
+// it.
+func (r *Repo) learn(ctx context.Context, conv, head commit.ObjectID) ([]Meta, error) {
 	var found []Meta
 	todo, seen := []commit.ObjectID{head}, map[commit.ObjectID]bool{head: true}
 	for len(todo) > 0 {
@@ -132,15 +134,15 @@ func (r *Repo) learn(ctx context.Context, conv, head commit.ObjectID) error {
 		if _, err := r.meta(ctx, id); err == nil {
 			continue
 		} else if !errors.Is(err, ErrNotFound) {
-			return err
+			return nil, err
 		}
 		data, err := commit.Read(ctx, r.db, id, commit.TypeCommit)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		m, err := parseMeta(id, data)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		found = append(found, m)
 		for _, p := range m.Parents {
@@ -154,17 +156,17 @@ func (r *Repo) learn(ctx context.Context, conv, head commit.ObjectID) error {
 }
 
 // addMissing gives commits, whose other parents the index has, their
-// generations and adds them.
-func (r *Repo) addMissing(ctx context.Context, conv commit.ObjectID, found []Meta) error {
+// generations and adds them. It returns them, parents first.
+func (r *Repo) addMissing(ctx context.Context, conv commit.ObjectID, found []Meta) ([]Meta, error) {
 	sorted, err := r.generate(ctx, found)
 	if err != nil || len(sorted) == 0 {
-		return err
+		return nil, err
 	}
 	if err := r.o.Index.Add(ctx, conv, sorted); err != nil {
-		return err
+		return nil, err
 	}
 	r.remember(sorted)
-	return nil
+	return sorted, nil
 }
 
 // generate gives commits their generations and returns them parents first.

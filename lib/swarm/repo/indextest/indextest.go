@@ -134,4 +134,26 @@ func testLine(t *testing.T, x repo.Index) {
 	if head, n, err := x.Head(ctx, conv); head != a[299].ID || n != 150 || err != nil {
 		t.Errorf("after what went wrong: %v, %d, %v", head, n, err)
 	}
+	testExtend(t, x, a[299])
+}
+
+func testExtend(t *testing.T, x repo.Index, top repo.Meta) {
+	ctx, conv := context.Background(), id("a", 0)
+	next := repo.Meta{ID: id("next", 0), Tree: top.Tree, Parents: []commit.ObjectID{top.ID}, Device: "somebody", Time: 5, Gen: top.Gen + 1}
+	for try, want := range []bool{true, false} {
+		if ok, err := x.Extend(ctx, conv, next); ok != want || err != nil {
+			t.Errorf("extend %d: %v, %v", try, ok, err)
+		}
+	}
+	got, err := x.Line(ctx, conv, 150, 2)
+	must(t, err)
+	if !slices.EqualFunc(got, []repo.Meta{next, top}, same) {
+		t.Errorf("line after extend %v", got)
+	}
+	if at, cut, err := x.Position(ctx, conv, next.ID); at != 150 || !cut || err != nil {
+		t.Errorf("position %d, %v, %v", at, cut, err)
+	}
+	if ok, err := x.Extend(ctx, id("other", 0), next); ok || err != nil {
+		t.Errorf("extend of nothing: %v, %v", ok, err)
+	}
 }
