@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,12 +142,12 @@ func indexOf(good *device, bad *hostile) int {
 
 func TestPeerThatLiesAboutHeads(t *testing.T) {
 	against(t, func(t *testing.T, good, _ *device, bad *hostile) {
-		fetched := 0
+		var fetched atomic.Int64
 		bad.net.Handle(protoGit, func(ctx context.Context, _ ident.DeviceID, s Stream) error {
 			if _, err := readFrame(s, maxHeader); err != nil {
 				return err
 			}
-			fetched++
+			fetched.Add(1)
 			if err := writeJSON(s, answer{}); err != nil {
 				return err
 			}
@@ -162,8 +163,8 @@ func TestPeerThatLiesAboutHeads(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if fetched == 0 || fetched > 12 { // 5 s, doubling: 1000 s see eight
-			t.Errorf("%d fetches for 1000 lies", fetched)
+		if fetched.Load() == 0 || fetched.Load() > 12 { // 5 s, doubling: 1000 s see eight
+			t.Errorf("%d fetches for 1000 lies", fetched.Load())
 		}
 		if st := good.Status(bad.conv); st.Wanted > 1 {
 			t.Errorf("%d commits wanted", st.Wanted)
@@ -174,14 +175,14 @@ func TestPeerThatLiesAboutHeads(t *testing.T) {
 func TestPeerWhoseHistoryIsInvalid(t *testing.T) {
 	against(t, func(t *testing.T, good, other *device, bad *hostile) {
 		evil := commit.ObjectID{6, 6, 6}
-		fetched := 0
+		var fetched atomic.Int64
 		for _, d := range []*device{good, other} {
 			d.memStore.mu.Lock()
 			d.refuse[evil] = true
 			d.memStore.mu.Unlock()
 		}
 		bad.net.Handle(protoGit, func(ctx context.Context, _ ident.DeviceID, s Stream) error {
-			fetched++
+			fetched.Add(1)
 			if _, err := readFrame(s, maxHeader); err != nil {
 				return err
 			}
@@ -197,8 +198,8 @@ func TestPeerWhoseHistoryIsInvalid(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
-		if st := good.Status(bad.conv); fetched != 1 || st.Refused != 1 || st.Wanted != 0 {
-			t.Errorf("%d fetches of an invalid head, %d quarantined, %d wanted", fetched, st.Refused, st.Wanted)
+		if st := good.Status(bad.conv); fetched.Load() != 1 || st.Refused != 1 || st.Wanted != 0 {
+			t.Errorf("%d fetches of an invalid head, %d quarantined, %d wanted", fetched.Load(), st.Refused, st.Wanted)
 		}
 	})
 }
@@ -219,9 +220,9 @@ func TestPeerThatFloods(t *testing.T) {
 			t.Errorf("%d fetches", n)
 		}
 		// Conversations that nobody has: it is asked for few invitations.
-		asked := 0
+		var asked atomic.Int64
 		bad.net.Handle(protoMessage, func(_ context.Context, _ ident.DeviceID, s Stream) error {
-			asked++
+			asked.Add(1)
 			_, err := readFrame(s, maxMessage)
 			return errors.Join(err, writeJSON(s, answer{}))
 		})
@@ -229,8 +230,8 @@ func TestPeerThatFloods(t *testing.T) {
 		for i := range 1000 {
 			_, _ = bad.say(t, typeCommit, notice{commit.ObjectID{1}, "", commit.ObjectID{7, byte(i), byte(i >> 8)}})
 		}
-		if asked == 0 || asked > 20 {
-			t.Errorf("asked for %d invitations", asked)
+		if asked.Load() == 0 || asked.Load() > 20 {
+			t.Errorf("asked for %d invitations", asked.Load())
 		}
 	})
 }
@@ -315,13 +316,13 @@ func TestTheBannedAreRefused(t *testing.T) {
 			}
 			s.Close()
 		}
-		told := 0
-		bad.net.Handle(protoMessage, func(context.Context, ident.DeviceID, Stream) error { told++; return nil })
-		bad.net.Handle(protoDRT, func(context.Context, ident.DeviceID, Stream) error { told++; return nil })
+		var told atomic.Int64
+		bad.net.Handle(protoMessage, func(context.Context, ident.DeviceID, Stream) error { told.Add(1); return nil })
+		bad.net.Handle(protoDRT, func(context.Context, ident.DeviceID, Stream) error { told.Add(1); return nil })
 		good.Announce(bad.conv, good.write())
 		time.Sleep(time.Hour)
-		if told != 0 {
-			t.Errorf("a banned device was dialled or told %d times", told)
+		if told.Load() != 0 {
+			t.Errorf("a banned device was dialled or told %d times", told.Load())
 		}
 		for _, d := range good.Status(bad.conv).Devices {
 			if d.Device == bad.net.self {

@@ -194,20 +194,22 @@ func (s *memStream) SetEnd(t time.Time) {
 // history is a conversation as a set of commits with their parents.
 type history map[commit.ObjectID][]commit.ObjectID
 
-func (h history) below(a, b commit.ObjectID) bool {
-	todo, seen := []commit.ObjectID{b}, map[commit.ObjectID]bool{}
+func (h history) below(a, b commit.ObjectID) bool { return h.all(b)[a] }
+
+// all are the commits that head reaches.
+func (h history) all(head commit.ObjectID) map[commit.ObjectID]bool {
+	todo, seen := []commit.ObjectID{head}, map[commit.ObjectID]bool{head: true}
 	for len(todo) > 0 {
 		x := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if x == a {
-			return true
-		}
-		if !seen[x] {
-			seen[x] = true
-			todo = append(todo, h[x]...)
+		for _, p := range h[x] {
+			if !seen[p] {
+				seen[p] = true
+				todo = append(todo, p)
+			}
 		}
 	}
-	return false
+	return seen
 }
 
 // memStore is a Store with one conversation, and an Inbox.
@@ -279,10 +281,8 @@ type wire struct {
 func (s *memStore) Serve(_ context.Context, _ commit.ObjectID, _ ident.DeviceID, st Stream) error {
 	s.mu.Lock()
 	out := wire{s.head, map[string][]commit.ObjectID{}}
-	for id, parents := range s.commits {
-		if s.commits.below(id, s.head) {
-			out.Commits[id.String()] = parents
-		}
+	for id := range s.commits.all(s.head) {
+		out.Commits[id.String()] = s.commits[id]
 	}
 	s.mu.Unlock()
 	b, err := json.Marshal(out)
