@@ -5,11 +5,22 @@ import (
 	"testing"
 
 	"github.com/simplexkit/simplexkit/lib/swarm/commit"
+	"github.com/simplexkit/simplexkit/lib/swarm/swarmtest"
 )
+
+// seeds adds the objects of a repository to a target's corpus.
+func seeds(f *testing.F, want commit.Type) {
+	for _, o := range swarmtest.Load(f, "group2-base-at-a").Objects {
+		if o.Type == want {
+			f.Add(o.Data)
+		}
+	}
+}
 
 // What ParseCommit takes, AppendBinary writes again.
 func FuzzParseCommit(f *testing.F) {
 	f.Add([]byte(plain + "signature YWJj\n\nhello"))
+	seeds(f, commit.TypeCommit)
 	f.Add([]byte(plain + "x y\n z\n\n{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := commit.ParseCommit(b)
@@ -26,6 +37,7 @@ func FuzzParseCommit(f *testing.F) {
 
 // What ParseTree takes, AppendBinary writes again, and every name is found.
 func FuzzParseTree(f *testing.F) {
+	seeds(f, commit.TypeTree)
 	f.Add([]byte("100644 a\x00" + "12345678901234567890" + "40000 b\x00" + "12345678901234567890"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tree, err := commit.ParseTree(b)

@@ -208,6 +208,16 @@ func TestIDsRefused(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	for _, o := range swarmtest.Load(f, "group2-base-at-a").Objects {
+		if o.Type == commit.TypeBlob {
+			f.Add(o.Data)
+		}
+	}
+	crl, err := swarmtest.Account(f, 0).Revoke(nil, now, swarmtest.Device(f, 0, 0).Cert)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(crl)
 	f.Add([]byte(strings.Repeat("a", 40)))
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {

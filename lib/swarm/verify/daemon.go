@@ -176,8 +176,15 @@ func (k *checker) daemonTyped(ctx context.Context, s *subject) error {
 	if !s.known {
 		return refuse(NoDevice, s.device)
 	}
+	document := false
+	if k.mode != Daemon2023 {
+		var err error
+		if document, err = k.place(ctx, s); err != nil {
+			return err
+		}
+	}
 	for _, c := range s.changes {
-		if c.Path == commit.Devices.File(s.device) {
+		if c.Path == commit.Devices.File(s.device) || document && attachment(c) {
 			continue
 		}
 		mine := c.Path == commit.AdminPath(s.user) || c.Path == commit.MemberPath(s.user)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/swarm/commit"
@@ -100,6 +101,7 @@ type history struct {
 	parsed  map[commit.ObjectID]*commit.Commit
 	bytes   int
 	result  Result
+	refused atomic.Int64 // place in todo of the oldest refused for its signature
 }
 
 // maxParsed is how many bytes of parsed commits are kept between the walk and
@@ -252,11 +254,17 @@ func (h *history) judge(ctx context.Context, k *checker) error {
 	}
 	verdicts := make([]error, len(h.todo))
 	tasks := make(chan task, 64)
+	h.refused.Store(int64(len(h.todo)))
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for t := range tasks {
-				verdicts[t.at] = verdict(h.todo[t.at], t.job.run())
+				if h.over(t.at) {
+					continue
+				}
+				if verdicts[t.at] = verdict(h.todo[t.at], t.job.run()); verdicts[t.at] != nil {
+					h.refuse(t.at)
+				}
 			}
 		})
 	}
@@ -270,10 +278,24 @@ func (h *history) judge(ctx context.Context, k *checker) error {
 	return ctx.Err()
 }
 
+// over tells whether a younger commit than the oldest refused so far need not
+// be judged.
+func (h *history) over(at int) bool { return !h.opt.All && int64(at) > h.refused.Load() }
+
+// refuse notes a refused commit, if it is the oldest.
+func (h *history) refuse(at int) {
+	for old := h.refused.Load(); int64(at) < old && !h.refused.CompareAndSwap(old, int64(at)); {
+		old = h.refused.Load()
+	}
+}
+
 // rules judges all but signatures, up to the first commit refused unless all
 // are wanted. Verdicts of commits without a task are set here.
 func (h *history) rules(ctx context.Context, k *checker, verdicts []error, tasks chan<- task) (done int, err error) {
 	for i, id := range h.todo {
+		if h.over(i) {
+			return i, nil
+		}
 		if err := ctx.Err(); err != nil {
 			return i, err
 		}

@@ -9,8 +9,12 @@ import (
 // message judges texts, files, calls and what we do not know: they change
 // nothing but the author's own certificates.
 func (k *checker) message(ctx context.Context, s *subject) error {
+	document, err := k.place(ctx, s)
+	if err != nil {
+		return err
+	}
 	for _, c := range s.changes {
-		if s.own(c) {
+		if s.own(c) || document && attachment(c) {
 			continue
 		}
 		mine := c.Path == commit.AdminPath(s.user) || c.Path == commit.MemberPath(s.user)
@@ -25,6 +29,32 @@ func (k *checker) message(ctx context.Context, s *subject) error {
 		}
 	}
 	return nil
+}
+
+// place checks that a message is of the kind that the conversation is for:
+// documents have checkpoints and no texts, others have no checkpoints.
+func (k *checker) place(ctx context.Context, s *subject) (document bool, err error) {
+	f, err := k.facts(ctx)
+	if err != nil || !f.known {
+		return false, err
+	}
+	document = f.mode == commit.Document
+	switch t := s.msg.Type(); t {
+	case commit.TypeText, commit.TypeEdited, commit.TypeFile:
+		if document {
+			return true, refuse(MessagePlace, t)
+		}
+	case commit.TypeCheckpoint:
+		if !document {
+			return false, refuse(MessagePlace, t)
+		}
+	}
+	return document, nil
+}
+
+// attachment tells whether a document's file comes in: named by its object.
+func attachment(c commit.Change) bool {
+	return c.Added() && c.New.Mode == commit.ModeFile && c.Path == "attachments/"+c.New.ID.String()
 }
 
 // renewed checks that an account's new certificate is of the same key and of

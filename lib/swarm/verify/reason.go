@@ -63,6 +63,7 @@ const (
 	InitialLate    Code = "initial: not the first"
 	MessageFile    Code = "message: file"
 	MessageAdds    Code = "message: adds"
+	MessagePlace   Code = "message: not in this mode"
 	VoteFile       Code = "vote: file"
 	VoteAdmin      Code = "vote: not an admin"
 	VoteVoter      Code = "vote: for another voter"

@@ -106,6 +106,22 @@ func TestStrictRefusals(t *testing.T) {
 	}
 }
 
+// A document has checkpoints with attachments and no texts.
+func TestDocument(t *testing.T) {
+	w := newCast(t)
+	h := w.Begin(w.a, commit.Document, ident.URI{})
+	point := say(commit.Message{"type": commit.TypeCheckpoint})
+	data := []byte("content")
+	put := func(name string) []commit.Change { return []commit.Change{w.Put("attachments/"+name, data)} }
+	blob := commit.Hash(commit.TypeBlob, data).String()
+	w.good(w.Raw(w.a, put(blob), point, h), verify.Strict, verify.Daemon2026)
+	w.bad(w.Raw(w.a, put("x"), point, h), verify.MessageFile)
+	w.bad(w.Text(h, w.a, "hello"), verify.MessagePlace)
+	h = w.group()
+	w.bad(w.Raw(w.a, nil, point, h), verify.MessagePlace)
+	w.bad(w.Raw(w.a, put(blob), nil, h), verify.MessageFile)
+}
+
 // bomb is a folder of few objects and a great many paths.
 func bomb(t *testing.T, w *cast, leaf commit.ObjectID) commit.Value {
 	t.Helper()
