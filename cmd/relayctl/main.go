@@ -58,7 +58,8 @@ func commands(e *env) []*ucli.Command {
 		metricsCommand(e), checkCommand(e), benchCommand(e), userAddCommand(e), userRmCommand(e), usersCommand(e),
 		blockCommand(e), unblockCommand(e), certCommand(e), doctorCommand(e), healthcheckCommand(e), backupCommand(), exportCommand(e), importCommand(e)),
 		group("p2p", "p2p", "a node by which devices of conversations without servers find and reach each other",
-			p2pServeCommand(e), p2pAddressCommand(e), p2pUnitCommand(e))}
+			p2pServeCommand(e), p2pAddressCommand(e), p2pUnitCommand(e)),
+		cli.CompletionCommand("relayctl", e.stdout)}
 }
 
 // group is a command of commands; path is what is typed for it.
