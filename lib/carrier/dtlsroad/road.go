@@ -44,6 +44,8 @@ type Listener struct {
 	lost   chan struct{} // closed when the port is
 	err    error         // set before that
 	start  sync.Once
+	// testOnlyPeer gets the packets of a new peer, which is not greeted.
+	testOnlyPeer func(net.Conn)
 
 	mu         sync.Mutex
 	peers      map[netip.AddrPort]*peer // guarded by mu
@@ -162,7 +164,11 @@ func (l *Listener) packet(b []byte, u *net.UDPAddr) {
 		p.in.SetLimitSize(maxQueued)
 		l.peers[from] = p
 		l.handshakes++
-		l.wg.Go(func() { l.shake(p) })
+		if l.testOnlyPeer != nil {
+			l.testOnlyPeer(p)
+		} else {
+			l.wg.Go(func() { l.shake(p) })
+		}
 	}
 	l.mu.Unlock()
 	switch {
@@ -215,6 +221,7 @@ func (p *peer) Close() error {
 			delete(p.l.peers, p.key)
 		}
 		p.l.closeIdleLocked()
+		_ = p.in.SetReadDeadline(time.Time{}) // one that is set has a goroutine
 	})
 	return p.in.Close()
 }

@@ -140,6 +140,7 @@ func (s *stream) Close() error {
 		_ = s.assoc.Shutdown(ctx) // what is lost then is lost
 		_ = s.assoc.Close()       // closes all below
 		_ = s.packets.Close()
+		_ = s.SetDeadline(time.Time{}) // each that is set has a goroutine
 	})
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,17 +47,23 @@ type Address struct {
 func AddressOf(h *p2p.Host) Address {
 	a := Address{Peer: h.ID()}
 	size := len(a.Peer.String())
-	for _, addr := range h.Addrs() {
+	all := h.Addrs()
+	// Those of this device only are told if there are no others.
+	if there := slices.DeleteFunc(slices.Clone(all), onlyHere); len(there) > 0 {
+		all = there
+	}
+	for _, addr := range all {
 		addr = strings.TrimSuffix(addr, "/p2p/"+h.ID().String())
-		if strings.Contains(addr, "/ip6/fe80") || strings.Contains(addr, "/127.0.0.1/") && len(h.Addrs()) > 2 {
-			continue
-		}
 		if size += 1 + len(addr); size > maxAddress || len(a.Addrs) >= maxAddrs {
 			break
 		}
 		a.Addrs = append(a.Addrs, addr)
 	}
 	return a
+}
+
+func onlyHere(addr string) bool {
+	return strings.HasPrefix(addr, "/ip6/fe80") || strings.HasPrefix(addr, "/ip4/127.") || strings.HasPrefix(addr, "/ip6/::1/")
 }
 
 // String is the address as an invitation has it.
