@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/sha3"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,26 +65,38 @@ func (e *Engine) FetchFile(ctx context.Context, w FileWant, to FileStore, progre
 		return fmt.Errorf("peer: file: %w", ErrUnknown)
 	}
 	j := newFileJob(w, to, progress)
+	digest := make(chan error, 1)
+	go func() { digest <- j.digest() }()
 	var all sync.WaitGroup
-	for i := range min(maxSource, len(w.Sources)) {
-		all.Go(func() { j.source(ctx, e, i) })
+	for range min(maxSource, len(j.sources)) {
+		all.Go(func() { j.source(ctx, e) })
 	}
 	all.Wait()
+	left := j.finish()
+	sum := <-digest
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if left := j.left(); left > 0 {
-		return fmt.Errorf("peer: file: %d parts are missing: %w", left, errors.Join(j.err, nil))
+	if left > 0 {
+		return fmt.Errorf("peer: file: %d parts are missing: %w", left, j.err)
 	}
-	return checkDigest(io.NewSectionReader(to, 0, w.Size), w.SHA3)
+	return sum
 }
 
-func checkDigest(r io.Reader, want string) error {
-	h := sha3.New512()
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, fileBlock)); err != nil {
-		return fmt.Errorf("peer: file: %w", err)
+// digest reads the file as it comes, in order, and says whether it is what it
+// should be. It returns at once if the file does not come.
+func (j *fileJob) digest() error {
+	h, buf := sha3.New512(), make([]byte, fileBlock)
+	for part := range j.have {
+		if !j.await(part) {
+			return ErrDigest
+		}
+		r := io.NewSectionReader(j.to, int64(part)*filePart, j.sizeOf(part))
+		if _, err := io.CopyBuffer(h, struct{ io.Reader }{r}, buf); err != nil {
+			return fmt.Errorf("peer: file: %w", err)
+		}
 	}
-	if hex.EncodeToString(h.Sum(nil)) != want {
+	if hex.EncodeToString(h.Sum(nil)) != j.want.SHA3 {
 		return ErrDigest
 	}
 	return nil
@@ -95,22 +107,31 @@ type fileJob struct {
 	want     FileWant
 	to       FileStore
 	progress func(int64)
+	// sources are those to take, each twice if they are few: while one part
+	// is asked for, another is on its way.
+	sources []ident.DeviceID
 
 	mu   sync.Mutex
-	todo []int // parts, guarded by mu
-	busy int   // parts under way, guarded by mu
-	next int   // source to take, guarded by mu
-	done int64 // bytes, guarded by mu
-	err  error // the last, guarded by mu
+	todo []int  // parts, guarded by mu
+	have []bool // parts, guarded by mu
+	busy int    // parts under way, guarded by mu
+	next int    // source to take, guarded by mu
+	done int64  // bytes, guarded by mu
+	over bool   // nothing more comes, guarded by mu
+	err  error  // the last, guarded by mu
 	cond *sync.Cond
 }
 
 func newFileJob(w FileWant, to FileStore, progress func(int64)) *fileJob {
-	j := &fileJob{want: w, to: to, progress: progress}
+	j := &fileJob{want: w, to: to, progress: progress, have: make([]bool, Parts(w.Size)), err: ErrUnknown}
+	j.sources = w.Sources
+	if 2*len(w.Sources) <= maxSource {
+		j.sources = slices.Concat(w.Sources, w.Sources)
+	}
 	j.cond = sync.NewCond(&j.mu)
-	have := to.Have()
-	for p := range Parts(w.Size) {
-		if p < len(have) && have[p] {
+	copy(j.have, to.Have())
+	for p, have := range j.have {
+		if have {
 			j.done += j.sizeOf(p)
 		} else {
 			j.todo = append(j.todo, p)
@@ -123,10 +144,23 @@ func (j *fileJob) sizeOf(part int) int64 {
 	return min(filePart, j.want.Size-int64(part)*filePart)
 }
 
-func (j *fileJob) left() int {
+// finish says that no more comes, and how many parts are missing.
+func (j *fileJob) finish() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.over = true
+	j.cond.Broadcast()
 	return len(j.todo)
+}
+
+// await waits for a part; false if it does not come.
+func (j *fileJob) await(part int) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for !j.have[part] && !j.over {
+		j.cond.Wait()
+	}
+	return j.have[part]
 }
 
 // take is the next part; false if there is none to come.
@@ -152,6 +186,7 @@ func (j *fileJob) put(part int, err error) {
 		j.todo, j.err = append(j.todo, part), err
 	} else {
 		j.done += j.sizeOf(part)
+		j.have[part] = true
 	}
 	done := j.done
 	j.cond.Broadcast()
@@ -163,14 +198,14 @@ func (j *fileJob) put(part int, err error) {
 
 // source takes parts from one source after the other: one that fails is not
 // asked again.
-func (j *fileJob) source(ctx context.Context, e *Engine, _ int) {
+func (j *fileJob) source(ctx context.Context, e *Engine) {
 	buf := make([]byte, fileBlock)
 	for {
 		j.mu.Lock()
 		at := j.next
 		j.next++
 		j.mu.Unlock()
-		if at >= len(j.want.Sources) {
+		if at >= len(j.sources) {
 			return
 		}
 		for {
@@ -178,7 +213,7 @@ func (j *fileJob) source(ctx context.Context, e *Engine, _ int) {
 			if !ok {
 				return
 			}
-			err := e.fetchPart(ctx, j.want, j.want.Sources[at], part, j.sizeOf(part), j.to, buf)
+			err := e.fetchPart(ctx, j.want, j.sources[at], part, j.sizeOf(part), j.to, buf)
 			if err == nil {
 				err = j.to.Got(part)
 			}
