@@ -47,8 +47,24 @@ func TestNamespaces(t *testing.T) {
 	ip(t, "-n", a, "addr", "del", "10.77.0.1/24", "dev", "lan")
 	ip(t, "-n", a, "addr", "add", "10.77.0.9/24", "dev", "lan") // gone with the first, where it was a second
 	talk("wait", "any")
-	for _, n := range []carrier.Name{carrier.FlipUDP, carrier.FlipTCP, carrier.DTLS} {
+	for _, n := range []carrier.Name{carrier.FlipUDP, carrier.FlipTCP, carrier.DTLS, carrier.Libp2p} {
 		talk("connect "+string(n)+" LINK", string(n))
+	}
+
+	// The network is away for a moment, and the session goes on.
+	host.tell(t, "connect tcp "+ctl.ask(t, "offer and wait"))
+	if got := ctl.answer(t); got != "attached" {
+		t.Fatal(got)
+	}
+	ip(t, "-n", b, "link", "set", "lan", "down")
+	ctl.tell(t, "go on")
+	<-time.After(time.Second)
+	ip(t, "-n", b, "link", "set", "lan", "up")
+	if got := ctl.answer(t); got != "tcp" {
+		t.Error(got)
+	}
+	if got := host.answer(t); got != "served" {
+		t.Error(got)
 	}
 }
 
@@ -170,7 +186,11 @@ func TestDevice(t *testing.T) {
 		var answer string
 		var err error
 		if role == "controller" {
-			answer, err = both.offer(ctx, app(t), func(link string) { fmt.Println(">", link) })
+			pause := func() {}
+			if in.Text() == "offer and wait" {
+				pause = func() { fmt.Println("> attached"); in.Scan() }
+			}
+			answer, err = both.offer(ctx, app(t), func(link string) { fmt.Println(">", link) }, pause)
 		} else {
 			answer, err = both.come(ctx, in.Text())
 		}
@@ -183,12 +203,12 @@ func TestDevice(t *testing.T) {
 }
 
 // offer is a session of a controller, which says which road the host came by.
-func (both *sides) offer(ctx context.Context, app json.RawMessage, show func(link string)) (string, error) {
+func (both *sides) offer(ctx context.Context, app json.RawMessage, show func(link string), pause func()) (string, error) {
 	addrs, err := discovery.Addresses()
 	if err != nil {
 		return "", err
 	}
-	s, err := roads.Open(ctx, roads.Config{})
+	s, err := roads.Open(ctx, roads.Config{Via: carrier.Names[:len(carrier.Names)-2]}) // without a relay
 	if err != nil {
 		return "", err
 	}
@@ -207,6 +227,7 @@ func (both *sides) offer(ctx context.Context, app json.RawMessage, show func(lin
 		return "", err
 	}
 	defer func() { _ = session.Close() }()
+	pause()
 	if _, err := session.Send(ctx, "/_get chats 1", 0); err != nil {
 		return "", err
 	}
