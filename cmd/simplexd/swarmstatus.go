@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"path/filepath"
+	"os"
 	"strings"
 	"time"
 
@@ -10,6 +10,8 @@ import (
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/exit"
+	"github.com/simplexkit/simplexkit/lib/swarm"
+	"github.com/simplexkit/simplexkit/lib/swarm/commit"
 )
 
 func swarmStatusCommand(e *env) *ucli.Command {
@@ -55,13 +57,45 @@ func swarmStatusCommand(e *env) *ucli.Command {
 }
 
 func swarmVerifyCommand(e *env) *ucli.Command {
-	return e.swarm("verify", "check every commit of a repository", "PATH|CONV",
-		"Prints a line for each commit, the oldest first: id, ok or the code of what is\nwrong, and the reason. The code is 0 if all pass, else 65. --as-daemon judges as\nthe daemon of Jami does, which misses some.",
-		[]string{"simplexd swarm verify 4f1c9a", "simplexd swarm verify ~/.local/share/jami/0a…/conversations/4f…  --as-daemon"}, 1, 1,
-		[]ucli.Flag{&ucli.BoolFlag{Name: "as-daemon", Usage: "judge as the daemon of Jami does", EnvVars: []string{"SIMPLEXD_AS_DAEMON"}}},
+	cmd := e.swarm("verify", "check every commit of a repository", "PATH|CONV",
+		"Prints a line for each commit, the oldest first: id, ok or the code of what is\nwrong, and the reason. The code is 0 if all pass, else 65. --as-daemon judges as\nthe daemon of Jami does, which misses some; with --has, what it would look at in a\nfetch by somebody whose head is that commit. A PATH, which has a slash or a dot in\nit, needs no profile.",
+		[]string{"simplexd swarm verify 4f1c9a", "simplexd swarm verify --as-daemon ~/.local/share/jami/0a…/conversations/4f…"}, 1, 1,
+		[]ucli.Flag{
+			&ucli.BoolFlag{Name: "as-daemon", Usage: "judge as the daemon of Jami does", EnvVars: []string{"SIMPLEXD_AS_DAEMON"}},
+			&ucli.StringFlag{Name: "has", Usage: "judge what is new to somebody whose head is `COMMIT`; for a PATH", EnvVars: []string{"SIMPLEXD_HAS"}},
+		},
 		func(ctx context.Context, s *session, c *ucli.Context) error {
+			if c.IsSet("has") {
+				return exit.Errorf(exit.Usage, "--has goes with a path")
+			}
 			return e.swarmVerify(ctx, s, "verify", c.Args().First(), c.Bool("as-daemon"))
 		})
+	ofConversation := cmd.Action
+	cmd.Action = func(c *ucli.Context) error {
+		if c.NArg() == 1 && strings.ContainsAny(c.Args().First(), "/.") {
+			return e.verifyPath(c.Context, c.Args().First(), c.Bool("as-daemon"), c.String("has"))
+		}
+		return ofConversation(c)
+	}
+	return cmd
+}
+
+// verifyPath judges a repository that need not be one of ours.
+func (e *env) verifyPath(ctx context.Context, path string, asDaemon bool, has string) (err error) {
+	var local commit.ObjectID
+	if has != "" {
+		if local, err = commit.ParseObjectID(has); err != nil {
+			return exit.Errorf(exit.Usage, "--has wants a commit of 40 digits, not %q", has)
+		}
+	}
+	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+		return exit.Errorf(exit.NoInput, "%s: no repository there", path)
+	}
+	r, err := swarm.VerifyFetch(ctx, path, asDaemon, local)
+	if err != nil {
+		return err
+	}
+	return e.verdicts(r)
 }
 
 func swarmFsckCommand(e *env) *ucli.Command {
@@ -75,17 +109,14 @@ func swarmFsckCommand(e *env) *ucli.Command {
 
 func (e *env) swarmVerify(ctx context.Context, s *session, method, what string, asDaemon bool) error {
 	p := api.SwarmParams{Conv: what, AsDaemon: asDaemon}
-	if strings.ContainsAny(what, "/.") {
-		path, err := filepath.Abs(what)
-		if err != nil {
-			return err
-		}
-		p.Conv, p.File = "", path
-	}
 	var r api.SwarmVerify
 	if err := s.Call(ctx, "swarm."+method, p, &r); err != nil {
 		return err
 	}
+	return e.verdicts(&r)
+}
+
+func (e *env) verdicts(r *api.SwarmVerify) error {
 	bad := 0
 	for _, v := range r.Verdicts {
 		word := "ok"

@@ -436,6 +436,12 @@ func callVerify(ctx context.Context, n *Node, p *api.SwarmParams) (any, error) {
 // Verify judges every commit of a repository at a path, any git repository with
 // a branch main.
 func Verify(ctx context.Context, path string, asDaemon bool) (*api.SwarmVerify, error) {
+	return VerifyFetch(ctx, path, asDaemon, commit.ObjectID{})
+}
+
+// VerifyFetch judges what somebody who has local would judge of a repository
+// that is fetched; zero has nothing.
+func VerifyFetch(ctx context.Context, path string, asDaemon bool, local commit.ObjectID) (*api.SwarmVerify, error) {
 	r, err := repo.Open(ctx, path, repo.Options{})
 	if err != nil {
 		return nil, err
@@ -446,7 +452,7 @@ func Verify(ctx context.Context, path string, asDaemon bool) (*api.SwarmVerify, 
 		return nil, err
 	}
 	out := &api.SwarmVerify{Type: "swarmVerify", Path: path, OK: true, Verdicts: []api.SwarmVerdict{}}
-	o := verify.Options{All: true, Each: func(id commit.ObjectID, err error) {
+	o := verify.Options{All: true, Local: local, Each: func(id commit.ObjectID, err error) {
 		v := api.SwarmVerdict{Type: "swarmVerdict", Commit: id.String(), OK: err == nil}
 		if why, ok := verify.AsReason(err); ok {
 			v.Code, v.Reason = string(why.Code), why.Text()
