@@ -161,11 +161,12 @@ func (c *Core) setPrefs(ctx context.Context, id api.ContactID, change func(*api.
 			return err
 		}
 		r = api.Response{Type: "contactPrefsUpdated", User: userView(u), FromContact: from, ToContact: to}
-		if reflect.DeepEqual(from.UserPreferences, to.UserPreferences) {
-			return nil // nobody is told of nothing
-		}
-		if err := w.changedFeatures(u, ct, before, true); err != nil {
-			return err
+		// A time that was taken over from the contact is not told to it before
+		// the user says the same.
+		if !reflect.DeepEqual(from.UserPreferences, to.UserPreferences) {
+			if err := w.changedFeatures(u, ct, before, true); err != nil {
+				return err
+			}
 		}
 		conn, err = w.tellContact(u, ct)
 		return err
