@@ -340,7 +340,7 @@ func (e *env) serve(ctx context.Context, s *attach.Session, p api.RemoteServePar
 	defer all.Wait()
 	defer stop(nil)
 	all.Go(func() {
-		err := s.Subscribe(ctx, api.SubscribeParams{Types: []string{"remoteCtrlServing", "remoteCtrlConnected", "remoteCtrlStopped"}}, func(r api.Reply) error {
+		err := s.Subscribe(ctx, api.SubscribeParams{Types: []string{"remoteCtrlServing", "remoteCtrlConnected", "remoteCtrlStopped", "remoteCtrlDetached"}}, func(r api.Reply) error {
 			return e.told(r.Resp)
 		})
 		if err != nil && ctx.Err() == nil {
@@ -384,7 +384,7 @@ func (e *env) told(resp json.RawMessage) error {
 		if ev.RemoteCtrl != nil {
 			return e.show("connected", api.Attached{Ctrl: ev.RemoteCtrl.RemoteCtrlID, Name: ev.RemoteCtrl.CtrlDeviceName})
 		}
-	case "remoteCtrlStopped":
+	case "remoteCtrlStopped", "remoteCtrlDetached":
 		return e.show("lost", api.Attached{Ctrl: ev.RemoteCtrlID})
 	}
 	return nil

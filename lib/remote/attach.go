@@ -196,9 +196,15 @@ func (a *attach) run(ctx context.Context) {
 	a.h.mu.Unlock()
 	a.mark(&a.once1, a.coded)
 	a.mark(&a.once2, a.greeted)
+	// Who ended a session is not told, as the reference does; other clients of
+	// ours are.
+	r := &api.Remote{RCSState: state, RCStopReason: stopReason(state.Type, err)}
 	var by *stopped
-	if !errors.As(err, &by) || state.Type == "connected" {
-		a.h.emit(ctx, api.Response{Type: "remoteCtrlStopped", Remote: &api.Remote{RCSState: state, RCStopReason: stopReason(state.Type, err)}})
+	switch {
+	case !errors.As(err, &by):
+		a.h.emit(ctx, api.Response{Type: "remoteCtrlStopped", Remote: r})
+	case state.Type == "connected":
+		a.h.emit(ctx, api.Response{Type: detachedType, Remote: r})
 	}
 	close(a.done)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/crypto/box"
 	"github.com/simplexkit/simplexkit/lib/wire"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
@@ -262,6 +263,7 @@ func (b *Board) start(ctx context.Context, id api.RemoteHostID, rest string) api
 	case <-ctx.Done():
 		return exception(ctx.Err())
 	}
+	o.Via = []carrier.Name{carrier.TCP, carrier.Multicast} // what the reference's hosts know
 	d := &driving{done: make(chan struct{}), state: "starting", host: o.Host}
 	o.Confirm = func(ctx context.Context, code string) error {
 		d.mu.Lock()
@@ -367,7 +369,7 @@ func (b *Board) end(ctx context.Context, d *driving, id api.RemoteHostID, err er
 	if b.open[id] == d {
 		delete(b.open, id)
 	}
-	stopped = stopped || b.ending
+	stopped = stopped || b.runCtx.Err() != nil
 	b.mu.Unlock()
 	if !stopped {
 		reason := &api.RemoteStop{Type: "disconnected"}

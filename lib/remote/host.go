@@ -36,7 +36,10 @@ const (
 	// maxSessions is how many controllers may be attached at a time, and be
 	// on their way to it.
 	maxSessions = 16
-	appliedType = "remoteCtrlApplied"
+	// Events that the reference does not have: what a controller has changed,
+	// and that this side has ended a session.
+	appliedType  = "remoteCtrlApplied"
+	detachedType = "remoteCtrlDetached"
 )
 
 // HostConfig is what a [Host] is made of. Store and API must be set.
