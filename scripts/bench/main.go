@@ -77,7 +77,7 @@ type options struct {
 
 // rows are all measurements, those that say most first.
 func rows() []row {
-	return slices.Concat(ratchetRows(), stepRows(), relayRows(), memoryRows(), latencyRows(), loadRows(), proxiedRows(), agentRows(), depthRows(), growthRows(), clientRows(), xrcpRows(), swarmRows())
+	return slices.Concat(ratchetRows(), stepRows(), relayRows(), memoryRows(), latencyRows(), loadRows(), proxiedRows(), agentRows(), depthRows(), growthRows(), clientRows(), xrcpRows(), swarmRows(), p2pRows())
 }
 
 func (o *options) run(ctx context.Context) error {
