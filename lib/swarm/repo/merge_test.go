@@ -123,7 +123,7 @@ func TestMergeOfStrangers(t *testing.T) {
 // files and order, and nothing is split.
 func TestConvergence(t *testing.T) {
 	rnd := newRandom(t)
-	for range 3 {
+	for range 2 {
 		var people []*person
 		var repos []*repo.Repo
 		for i := range 4 {
@@ -138,7 +138,7 @@ func TestConvergence(t *testing.T) {
 			got := fetch(t, repos[to], repos[from], fmt.Sprint("d", from))
 			merge(t, repos[to], got.Head, people[to])
 		}
-		for step := range 60 {
+		for step := range 40 {
 			i := rnd.IntN(len(repos))
 			switch rnd.IntN(4) {
 			case 0:
