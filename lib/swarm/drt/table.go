@@ -167,14 +167,3 @@ func has(l []ID, id ID) bool {
 	_, found := slices.BinarySearchFunc(l, id, ID.Compare)
 	return found
 }
-
-// count is how many IDs the table holds.
-func (t *Table) count() int {
-	n := 0
-	for _, b := range t.buckets {
-		for _, l := range b.lists() {
-			n += len(*l)
-		}
-	}
-	return n
-}
