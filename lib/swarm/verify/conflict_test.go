@@ -288,8 +288,8 @@ func TestLyingDates(t *testing.T) {
 }
 
 // Members do random things on what each has, and merge at random. All that is
-// written is valid, and in whatever order all heads are merged, members and
-// bans are the same.
+// written is valid; in whatever order all heads are merged, members and bans are
+// the same; and where the results meet, all of the tree is, the profile too.
 func TestSameCommitsSameMembers(t *testing.T) {
 	checks := flag.Lookup("rapid.checks").Value.String()
 	if checks == "100" {
@@ -313,6 +313,10 @@ func TestSameCommitsSameMembers(t *testing.T) {
 			if a, b := role(w.At(one), d.URI().String()), role(w.At(two), d.URI().String()); a != b {
 				r.Fatalf("%s is %s or %s", d.URI(), a, b)
 			}
+		}
+		// Who merges the two, and from which side, makes no difference.
+		if a, b := w.Merge(devices[0], one, two), w.Merge(devices[1], two, one); w.At(a).Tree != w.At(b).Tree {
+			r.Fatalf("the trees of %v and %v differ", a, b)
 		}
 		for _, h := range []commit.ObjectID{one, two} {
 			if _, err := verify.History(t.Context(), w.Objects, h, verify.Options{Root: w.Root}); err != nil {
