@@ -100,3 +100,15 @@ func TestProgress(t *testing.T) {
 		t.Errorf("result is %q", out.String())
 	}
 }
+
+// TestPercent is the collector's setting by the heap and its use.
+func TestPercent(t *testing.T) {
+	for _, c := range []struct {
+		live, allocated uint64
+		want            int
+	}{{8 << 20, 0, 100}, {8 << 20, 64 << 20, 100}, {64 << 20, 1 << 20, 50}, {64 << 20, 64 << 20, 100}} {
+		if got := percent(c.live, c.allocated); got != c.want {
+			t.Errorf("%d live, %d allocated: %d, want %d", c.live, c.allocated, got, c.want)
+		}
+	}
+}

@@ -163,14 +163,16 @@ func tell(log *slog.Logger, states ...string) {
 	}
 }
 
-// A relay with thousands of clients holds much memory and makes little
-// garbage, so the collector may run earlier than it does by default: it costs
-// next to nothing then, and a client costs a quarter less. While the heap is
-// small, garbage is a larger part of it, and the default is right.
+// A relay with thousands of clients holds much memory and, when they are idle,
+// makes little garbage. So while its heap is large and quiet the collector runs
+// at half the growth that is its default, and what a rush has left, such as all
+// clients connecting at once, goes back to the system when it is over.
 const (
 	largeHeap    = 32 << 20
-	largePercent = 50
-	smallPercent = 100
+	quietRate    = 16 << 20 // bytes allocated in a second
+	quietPercent = 50
+	usualPercent = 100
+	returnPause  = 30 * time.Second
 )
 
 // collect keeps the collector's setting right until ctx ends, unless the
@@ -181,33 +183,47 @@ func collect(ctx context.Context) {
 	}
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
-	now := smallPercent
+	now, returned := usualPercent, time.Time{}
+	_, before := heapNumbers()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if want := percent(liveHeap()); want != now {
-			now = want
-			debug.SetGCPercent(now)
+		live, all := heapNumbers()
+		want := percent(live, all-before)
+		before = all
+		if want == now {
+			continue
+		}
+		now = want
+		debug.SetGCPercent(now)
+		if now == quietPercent && time.Since(returned) > returnPause {
+			debug.FreeOSMemory()
+			returned = time.Now()
 		}
 	}
 }
 
-func percent(live uint64) int {
-	if live > largeHeap {
-		return largePercent
+// percent is the setting for a heap of live bytes, with so many allocated in
+// the last second.
+func percent(live, allocated uint64) int {
+	if live > largeHeap && allocated < quietRate {
+		return quietPercent
 	}
-	return smallPercent
+	return usualPercent
 }
 
-// liveHeap is what the last collection has left, in bytes.
-func liveHeap() uint64 {
-	sample := []numbers.Sample{{Name: "/gc/heap/live:bytes"}}
+// heapNumbers are the bytes that the last collection has left, and all that
+// were ever allocated.
+func heapNumbers() (live, all uint64) {
+	sample := []numbers.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	numbers.Read(sample)
-	if sample[0].Value.Kind() != numbers.KindUint64 {
-		return 0
+	for i, v := range []*uint64{&live, &all} {
+		if sample[i].Value.Kind() == numbers.KindUint64 {
+			*v = sample[i].Value.Uint64()
+		}
 	}
-	return sample[0].Value.Uint64()
+	return live, all
 }
