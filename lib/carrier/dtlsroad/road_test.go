@@ -180,7 +180,7 @@ func pair(t *testing.T, x, y net.Conn) (a, b net.Conn) {
 func TestLossAndDisorder(t *testing.T) {
 	x, y := badPair()
 	a, b := pair(t, x, y)
-	exchange(t, a, b, 200_000)
+	exchange(t, a, b, 100_000)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.Close() })
 	wg.Go(func() { _ = b.Close() })

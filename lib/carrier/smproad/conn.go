@@ -17,6 +17,7 @@ const (
 	ackEvery   = window / 4      // D taken before an A is sent for itself
 	maxUnsent  = 256 << 10       // bytes that Write takes ahead of the relay
 	closeAfter = 5 * time.Second // at most, for the rest to be sent
+	lastWords  = 5 * time.Second // at most, for the rest to come of one whose queue is gone
 )
 
 // conn is a stream in two queues.
@@ -41,6 +42,7 @@ type conn struct {
 	number   uint64 // of the next message
 	peerEnds bool   // F came
 	closing  bool   // Close was called
+	sendErr  error  // nothing more can be sent
 	err      error  // the stream is broken
 
 	cancel context.CancelFunc
@@ -151,6 +153,8 @@ func (c *conn) Write(b []byte) (n int, err error) {
 			err = net.ErrClosed
 		case err == nil && c.peerEnds:
 			err = io.ErrClosedPipe
+		case err == nil:
+			err = c.sendErr
 		}
 		if m := min(len(b), maxUnsent-len(c.unsent)); err == nil && m > 0 {
 			c.unsent = append(c.unsent, b[:m]...)
@@ -207,7 +211,7 @@ func (c *conn) run(ctx context.Context) {
 				err = c.post.send(ctx, body)
 			}
 			if err != nil {
-				c.fail(err)
+				c.lost(ctx, err)
 				return
 			}
 		}
@@ -219,6 +223,34 @@ func (c *conn) run(ctx context.Context) {
 		}
 		select {
 		case <-changed:
+		case <-ctx.Done():
+			c.fail(net.ErrClosed)
+			return
+		}
+	}
+}
+
+// lost is for an end that cannot be written to any more: its queue is gone. What
+// it had sent before may still be on its way, for a moment.
+func (c *conn) lost(ctx context.Context, err error) {
+	c.mu.Lock()
+	c.sendErr = err
+	c.changeLocked()
+	c.mu.Unlock()
+	wait := time.NewTimer(lastWords)
+	defer wait.Stop()
+	for {
+		c.mu.Lock()
+		ended, changed := c.peerEnds || c.closing || c.err != nil, c.changed
+		c.mu.Unlock()
+		if ended {
+			return
+		}
+		select {
+		case <-changed:
+		case <-wait.C:
+			c.fail(err)
+			return
 		case <-ctx.Done():
 			c.fail(net.ErrClosed)
 			return
