@@ -58,60 +58,74 @@ func cutBelow(ctx context.Context, old Stored, at int) (int, error) {
 	return -1, nil
 }
 
+// upper is the part of a line above a cut, in the making.
+type upper struct {
+	Line
+	old    Stored
+	cut    int // -1: there is none
+	bottom int // the item that stands at the cut, -1 if it was not met
+	at     map[commit.ObjectID]int32
+}
+
+// add gives a commit its item; -1 if it stands below the cut.
+func (u *upper) add(ctx context.Context, id commit.ObjectID) (int32, error) {
+	if i, ok := u.at[id]; ok {
+		return i, nil
+	}
+	if u.cut >= 0 {
+		pos, ok, err := u.old.Pos(ctx, id)
+		if err != nil || ok && pos < u.cut {
+			return -1, err
+		}
+		if ok && pos == u.cut {
+			u.bottom = len(u.items)
+		}
+	}
+	i := int32(len(u.items))
+	u.at[id] = i
+	u.items = append(u.items, item{id: id})
+	return i, nil
+}
+
+// read reads an item and adds what it stands on.
+func (u *upper) read(ctx context.Context, g Graph, i int) error {
+	n, err := g.Node(ctx, u.items[i].id)
+	if err != nil {
+		return err
+	}
+	if u.items[i].time = n.Time; i == u.bottom {
+		return nil
+	}
+	for _, p := range n.Parents {
+		j, err := u.add(ctx, p)
+		if err != nil {
+			return err
+		}
+		if j >= 0 {
+			u.items[i].parents = append(u.items[i].parents, j)
+			u.items[j].degree++
+		}
+	}
+	return ctx.Err()
+}
+
 // above puts what head reaches above the position cut in line. It is not ok if
 // the commit there is no cut any more.
 func above(ctx context.Context, g Graph, head commit.ObjectID, old Stored, cut int) (fresh []Entry, ok bool, err error) {
-	bottom := -1
-	l := &Line{}
-	at := map[commit.ObjectID]int32{}
-	add := func(id commit.ObjectID) (int32, error) {
-		if i, ok := at[id]; ok {
-			return i, nil
-		}
-		if cut >= 0 {
-			pos, ok, err := old.Pos(ctx, id)
-			if err != nil || ok && pos < cut {
-				return -1, err
-			}
-			if ok && pos == cut {
-				bottom = len(l.items)
-			}
-		}
-		i := int32(len(l.items))
-		at[id] = i
-		l.items = append(l.items, item{id: id})
-		return i, nil
-	}
-	if i, err := add(head); err != nil || i < 0 {
+	u := &upper{old: old, cut: cut, bottom: -1, at: map[commit.ObjectID]int32{}}
+	if i, err := u.add(ctx, head); err != nil || i < 0 {
 		return nil, false, err
 	}
-	for i := 0; i < len(l.items); i++ {
-		if err := ctx.Err(); err != nil {
+	for i := 0; i < len(u.items); i++ {
+		if err := u.read(ctx, g, i); err != nil {
 			return nil, false, err
-		}
-		n, err := g.Node(ctx, l.items[i].id)
-		if err != nil {
-			return nil, false, err
-		}
-		if l.items[i].time = n.Time; i == bottom {
-			continue
-		}
-		for _, p := range n.Parents {
-			j, err := add(p)
-			if err != nil {
-				return nil, false, err
-			}
-			if j >= 0 {
-				l.items[i].parents = append(l.items[i].parents, j)
-				l.items[j].degree++
-			}
 		}
 	}
-	if cut >= 0 && bottom < 0 {
+	if cut >= 0 && u.bottom < 0 {
 		return nil, false, nil
 	}
-	l.push(0)
-	fresh, ok = l.entries(bottom)
+	u.push(0)
+	fresh, ok = u.entries(u.bottom)
 	return fresh, ok, nil
 }
 

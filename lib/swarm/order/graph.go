@@ -123,6 +123,34 @@ func (f *frontier) Pop() any {
 	return x
 }
 
+// meeting is a walk from two commits down to where they meet.
+type meeting struct {
+	g     Graph
+	flags map[commit.ObjectID]int
+	todo  frontier
+	fresh int // how many of todo are not stale
+}
+
+func (m *meeting) mark(ctx context.Context, id commit.ObjectID, add int) error {
+	old, seen := m.flags[id]
+	m.flags[id] = old | add
+	if seen {
+		if old&stale == 0 && add&stale != 0 {
+			m.fresh--
+		}
+		return nil
+	}
+	n, err := m.g.Node(ctx, id)
+	if err != nil {
+		return err
+	}
+	if add&stale == 0 {
+		m.fresh++
+	}
+	heap.Push(&m.todo, ranked{id, n})
+	return ctx.Err()
+}
+
 // Bases is the best common ancestors of two commits, in no order: those that
 // are not ancestors of another one. The graph has to know the Gen of its nodes;
 // the cost is that of the commits between.
@@ -130,47 +158,26 @@ func Bases(ctx context.Context, g Graph, a, b commit.ObjectID) ([]commit.ObjectI
 	if a == b {
 		return []commit.ObjectID{a}, nil
 	}
-	flags := map[commit.ObjectID]int{}
-	var f frontier
-	fresh := 0 // entries of the frontier that are not stale
-	mark := func(id commit.ObjectID, add int) error {
-		old, seen := flags[id]
-		flags[id] = old | add
-		if seen {
-			if old&stale == 0 && add&stale != 0 {
-				fresh--
-			}
-			return nil
-		}
-		n, err := g.Node(ctx, id)
-		if err != nil {
-			return err
-		}
-		if add&stale == 0 {
-			fresh++
-		}
-		heap.Push(&f, ranked{id, n})
-		return ctx.Err()
-	}
-	if err := mark(a, fromA); err != nil {
+	m := meeting{g: g, flags: map[commit.ObjectID]int{}}
+	if err := m.mark(ctx, a, fromA); err != nil {
 		return nil, err
 	}
-	if err := mark(b, fromB); err != nil {
+	if err := m.mark(ctx, b, fromB); err != nil {
 		return nil, err
 	}
 	var out []commit.ObjectID
-	for fresh > 0 && len(f) > 0 {
-		x := heap.Pop(&f).(ranked)
-		fl := flags[x.id]
+	for m.fresh > 0 && len(m.todo) > 0 {
+		x := heap.Pop(&m.todo).(ranked)
+		fl := m.flags[x.id]
 		if fl&stale == 0 {
-			fresh--
+			m.fresh--
 			if fl&(fromA|fromB) == fromA|fromB {
 				out = append(out, x.id)
 				fl |= stale
 			}
 		}
 		for _, p := range x.node.Parents {
-			if err := mark(p, fl); err != nil {
+			if err := m.mark(ctx, p, fl); err != nil {
 				return nil, err
 			}
 		}
