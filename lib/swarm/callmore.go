@@ -402,6 +402,9 @@ func (n *Node) convStatus(ctx context.Context, id commit.ObjectID) (*api.SwarmCo
 		return nil, err
 	}
 	v := &api.SwarmConvStatus{Conv: id.String(), Head: head.String(), Heads: map[string]string{}, Refused: map[string]string{}}
+	if at, err := get[time.Time](ctx, n, kindMark, id.String(), markSynced); err == nil {
+		v.Synced = at
+	}
 	list, err := c.repo.Missing(ctx, head, commit.ObjectID{})
 	if err != nil {
 		return nil, err

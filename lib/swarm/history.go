@@ -14,6 +14,7 @@ import (
 type peerRecord struct {
 	URI   string   `json:"uri"`
 	Name  string   `json:"name,omitempty"`
+	Peer  string   `json:"peer,omitempty"` // its libp2p name
 	Addrs []string `json:"addrs,omitempty"`
 }
 
@@ -61,7 +62,7 @@ func (n *Node) meet(ctx context.Context, device, uri, name string) error {
 const (
 	markTold   = "told" // the head up to which all commits were told of
 	markRead   = "read" // the head up to which we have read
-	markSynced = "synced"
+	markSynced = "synced" // when something was last fetched: a time
 	markOther  = "other " // and a URI: the message up to which somebody has read
 )
 

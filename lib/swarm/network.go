@@ -10,7 +10,8 @@ import (
 // Network is what a node asks of the network. None of it waits for a peer,
 // unless it has a context.
 type Network interface {
-	// Addresses are the multiaddrs of this device.
+	// Name is the libp2p name of this device, Addresses its multiaddrs.
+	Name() string
 	Addresses() []string
 	// Announce tells the members' devices of a new head.
 	Announce(conv, head commit.ObjectID)

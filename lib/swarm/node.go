@@ -31,11 +31,14 @@ type Config struct {
 	// were fetched, Dir/files.
 	Dir    string
 	Values Values
-	// Index is of all repositories; nil keeps one in memory.
-	Index repo.Index
+	// Index opens that of all repositories, at the first use; what it returns
+	// is closed with the node. Nil keeps one in memory for each.
+	Index func(ctx context.Context) (Index, error)
 	// Handler hears of each commit that is new in a conversation, ours too. An
 	// error lets it come again, the next time something comes.
 	Handler func(ctx context.Context, m api.SwarmMessage) error
+	// Typing hears who writes at the moment; nil if nobody wants to know.
+	Typing func(ctx context.Context, conv commit.ObjectID, who ident.URI, active bool)
 	// Link gets the archive of the account that gave a PIN, and the passphrase
 	// it is sealed with; nil if there is no network.
 	Link func(ctx context.Context, pin string) (archive []byte, passphrase string, err error)
@@ -43,6 +46,12 @@ type Config struct {
 	Name string
 	Now  func() time.Time
 	Log  *slog.Logger
+}
+
+// Index is a [repo.Index] in a file.
+type Index interface {
+	repo.Index
+	Close() error
 }
 
 // Node is one device of one account. Its methods are safe for concurrent use.
@@ -57,6 +66,7 @@ type Node struct {
 	account *account   // nil before there is one
 	convs   map[commit.ObjectID]*conv
 	net     Network // nil while there is none
+	index   Index   // nil before the first use
 }
 
 // New makes a node. It reads nothing and starts nothing.
@@ -81,6 +91,10 @@ func (n *Node) Close() error {
 	for id, c := range n.convs {
 		errs = append(errs, c.repo.Close())
 		delete(n.convs, id)
+	}
+	if n.index != nil {
+		errs = append(errs, n.index.Close())
+		n.index = nil
 	}
 	return errors.Join(errs...)
 }
@@ -115,6 +129,10 @@ func (n *Node) HasAccount(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
+// Changed is closed when something has changed: an account was made, a
+// conversation has news.
+func (n *Node) Changed() <-chan struct{} { return n.news.wait() }
+
 // Device is this device, for the network; the error may be [ErrNoAccount].
 func (n *Node) Device(ctx context.Context) (*ident.Device, error) {
 	a, err := n.self(ctx)
@@ -147,7 +165,11 @@ func (n *Node) open(ctx context.Context, id commit.ObjectID) (*conv, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: conversation %s", ErrNotFound, id)
 	}
-	r, err := repo.Open(ctx, path, n.repoOptions())
+	o, err := n.repoOptionsLocked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := repo.Open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +178,27 @@ func (n *Node) open(ctx context.Context, id commit.ObjectID) (*conv, error) {
 	return c, nil
 }
 
-func (n *Node) repoOptions() repo.Options { return repo.Options{Index: n.cfg.Index, Log: n.log} }
+func (n *Node) repoOptions(ctx context.Context) (repo.Options, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.repoOptionsLocked(ctx)
+}
+
+func (n *Node) repoOptionsLocked(ctx context.Context) (repo.Options, error) {
+	o := repo.Options{Log: n.log}
+	if n.cfg.Index == nil {
+		return o, nil
+	}
+	if n.index == nil {
+		index, err := n.cfg.Index(ctx)
+		if err != nil {
+			return o, err
+		}
+		n.index = index
+	}
+	o.Index = n.index
+	return o, nil
+}
 
 // drop closes a conversation and erases its repository.
 func (n *Node) drop(id commit.ObjectID) error {

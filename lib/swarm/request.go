@@ -110,6 +110,19 @@ func (n *Node) Invite(ctx context.Context, c *conv, who ident.URI) (*Invitation,
 	return i, nil
 }
 
+// Invitation is one of a conversation, without a token.
+func (n *Node) Invitation(ctx context.Context, id commit.ObjectID) (*Invitation, error) {
+	a, err := n.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return n.invitation(ctx, a, c)
+}
+
 func (n *Node) invitation(ctx context.Context, a *account, c *conv) (*Invitation, error) {
 	s, err := c.at(ctx, commit.ObjectID{})
 	if err != nil {
@@ -125,7 +138,7 @@ func (n *Node) invitation(ctx context.Context, a *account, c *conv) (*Invitation
 	}
 	i := &Invitation{Conv: c.id, From: a.device.URI(), Devices: []string{a.device.ID().String()}, Title: p.Title, Mode: int(mode)}
 	if net := n.network(); net != nil {
-		i.Addrs = net.Addresses()
+		i.Addrs, i.Peer = net.Addresses(), net.Name()
 	}
 	return i, nil
 }
@@ -179,8 +192,12 @@ func (n *Node) Request(ctx context.Context, i *Invitation) (bool, error) {
 	}
 	isNew := r.State != Invited
 	r.State, r.Mode, r.Title, r.From, r.Devices, r.Token = Invited, commit.Scope(i.Mode), i.Title, i.From.String(), i.Devices, i.Token
-	for _, d := range i.Devices {
-		if err := n.met(ctx, d, i.From, i.Addrs); err != nil {
+	for k, d := range i.Devices {
+		peer := ""
+		if k == 0 {
+			peer = i.Peer
+		}
+		if err := n.met(ctx, d, i.From, peer, i.Addrs); err != nil {
 			return false, err
 		}
 	}
@@ -188,12 +205,15 @@ func (n *Node) Request(ctx context.Context, i *Invitation) (bool, error) {
 }
 
 // met notes whose a device is and where it was.
-func (n *Node) met(ctx context.Context, device string, who ident.URI, addrs []string) error {
+func (n *Node) met(ctx context.Context, device string, who ident.URI, peer string, addrs []string) error {
 	was, err := get[peerRecord](ctx, n, kindPeer, "", device)
 	if err != nil && !isNotFound(err) {
 		return err
 	}
 	was.URI = who.String()
+	if peer != "" {
+		was.Peer = peer
+	}
 	if len(addrs) > 0 {
 		was.Addrs = addrs
 	}

@@ -88,7 +88,7 @@ func (n *Node) ownerOf(ctx context.Context, s *snapshot, dev string) (string, er
 
 // Introduce takes in whose a device is. chain is the device's certificate and
 // its account's, which must be good.
-func (n *Node) Introduce(ctx context.Context, dev ident.DeviceID, chain []byte, name string, addrs []string) (ident.URI, error) {
+func (n *Node) Introduce(ctx context.Context, dev ident.DeviceID, chain []byte, name, peer string, addrs []string) (ident.URI, error) {
 	certs, err := ident.ParseChain(chain)
 	if err != nil {
 		return ident.URI{}, err
@@ -106,7 +106,7 @@ func (n *Node) Introduce(ctx context.Context, dev ident.DeviceID, chain []byte, 
 	if err := n.meet(ctx, dev.String(), u.String(), name); err != nil {
 		return u, err
 	}
-	return u, n.met(ctx, dev.String(), u, addrs)
+	return u, n.met(ctx, dev.String(), u, peer, addrs)
 }
 
 // Blocked tells whether an account may not reach us at all.
@@ -249,7 +249,7 @@ func (n *Node) Fetch(ctx context.Context, id commit.ObjectID, dev ident.DeviceID
 	if err != nil {
 		return head, false, err
 	}
-	if err := n.setMark(ctx, c, markSynced, got.Head); err != nil {
+	if err := n.cfg.Values.Put(ctx, value(kindMark, id.String(), markSynced, n.cfg.Now().UTC())); err != nil {
 		return got.Head, false, err
 	}
 	c.write.Lock()
@@ -341,7 +341,11 @@ func (n *Node) Merge(ctx context.Context, id commit.ObjectID) (commit.ObjectID, 
 // Clone copies an accepted conversation over rw and joins it.
 func (n *Node) Clone(ctx context.Context, id commit.ObjectID, dev ident.DeviceID, rw repo.ReadWriter) error {
 	if _, err := os.Stat(filepath.Join(n.repoDir(), id.String())); errors.Is(err, os.ErrNotExist) {
-		r, _, err := repo.Clone(ctx, n.repoDir(), id, rw, n.repoOptions(), repo.FetchOptions{Device: dev.String(), Verify: n.check(id, nil)})
+		o, err := n.repoOptions(ctx)
+		if err != nil {
+			return err
+		}
+		r, _, err := repo.Clone(ctx, n.repoDir(), id, rw, o, repo.FetchOptions{Device: dev.String(), Verify: n.check(id, nil)})
 		if err != nil {
 			return err
 		}
@@ -379,13 +383,13 @@ func (n *Node) Sources(ctx context.Context, id commit.ObjectID) (devices []strin
 	return r.Devices, r.Token, nil
 }
 
-// Where are the addresses at which a device was last.
-func (n *Node) Where(ctx context.Context, device string) ([]string, error) {
+// Where is the libp2p name of a device and the addresses at which it was last.
+func (n *Node) Where(ctx context.Context, device string) (peer string, addrs []string, err error) {
 	p, err := get[peerRecord](ctx, n, kindPeer, "", device)
 	if isNotFound(err) {
-		return nil, nil
+		return "", nil, nil
 	}
-	return p.Addrs, err
+	return p.Peer, p.Addrs, err
 }
 
 // Waiting are the invitations that are to be delivered, by account.

@@ -189,7 +189,11 @@ func (n *Node) New(ctx context.Context, mode commit.Scope, other ident.URI, p co
 		return commit.ObjectID{}, err
 	}
 	root := objects[len(objects)-1].ID()
-	r, err := repo.Create(ctx, n.repoDir(), root, objects, n.repoOptions())
+	o, err := n.repoOptions(ctx)
+	if err != nil {
+		return root, err
+	}
+	r, err := repo.Create(ctx, n.repoDir(), root, objects, o)
 	if err != nil {
 		return root, err
 	}

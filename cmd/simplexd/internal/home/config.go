@@ -26,8 +26,24 @@ type Config struct {
 	Encrypted bool `toml:"encrypted,omitempty"`
 	// Network says how relays are reached.
 	Network Network `toml:"network,omitempty"`
+	// Swarm says how the conversations without a server are on the network.
+	Swarm Swarm `toml:"swarm,omitempty"`
 	// Relay is the embedded relay; nil: there is none.
 	Relay *Relay `toml:"embedded_relay,omitempty"`
+}
+
+// Swarm is how conversations without a server are on the network.
+type Swarm struct {
+	// Off keeps them off it: what is written stays here.
+	Off bool `toml:"off,omitempty"`
+	// Listen are the multiaddrs to listen at; empty: all interfaces, at a port
+	// that is chosen once.
+	Listen []string `toml:"listen,omitempty"`
+	// Bootstrap are multiaddrs, with /p2p/ID, of nodes for the rendez-vous over
+	// the internet; relayctl p2p serve runs one.
+	Bootstrap []string `toml:"bootstrap,omitempty"`
+	// NoLAN does without announcements on the local network.
+	NoLAN bool `toml:"no_lan,omitempty"`
 }
 
 // Relay is the embedded relay. Its address is part of links already given out,

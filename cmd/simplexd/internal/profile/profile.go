@@ -59,6 +59,8 @@ type Profile struct {
 	relay         *relay // nil: none embedded
 	conns         *agentdb.DB
 	swarm         *swarm.Node
+	swarmDir      string
+	swarmNet      home.Swarm
 	watch         *watch
 	remote        *remotes
 }
@@ -123,7 +125,7 @@ func Open(ctx context.Context, o Options) (_ *Profile, err error) {
 		Summary: o.Summary,
 	})
 	p.watch.next = p.Core
-	p.swarm = p.openSwarm(o.Home.SwarmDir())
+	p.swarm, p.swarmNet = p.openSwarm(o.Home.SwarmDir()), cfg.Swarm
 	if p.remote, err = openRemote(ctx, o.Home, p); err != nil {
 		return nil, fmt.Errorf("profile: %s: %w", o.Home.DB(), err)
 	}
