@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		"links":      testLinks,
 		"services":   testServices,
 		"messages":   testMessages,
+		"bodies":     testBodies,
 		"quota":      testQuota,
 		"expiry":     testExpiry,
 		"rollback":   testRollback,
@@ -306,6 +307,26 @@ func testServices(_ *testing.T, s *suite) {
 		}
 		return nil
 	})
+}
+
+// testBodies uses the memory of a body again once its message is stored.
+func testBodies(_ *testing.T, s *suite) {
+	q := s.add(NewQueue(smp.Messaging))
+	buf := make([]byte, 0, 16)
+	var want []string
+	for i := range 3 {
+		m := NewMessage("")
+		m.Body = fmt.Appendf(buf, "body %d", i)
+		want = append(want, string(m.Body))
+		s.send(q, m)
+		clear(m.Body)
+		m.Body = nil
+	}
+	var got []string
+	for m := s.next(q, 0); m != nil; m = s.next(q, m.Seq) {
+		got = append(got, string(m.Body))
+	}
+	s.same("bodies", got, want)
 }
 
 func testMessages(_ *testing.T, s *suite) {
