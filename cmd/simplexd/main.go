@@ -79,7 +79,7 @@ func newApp(e *env) *ucli.App {
 	}
 	app.Commands = []*ucli.Command{
 		initCommand(e), encryptCommand(e), decryptCommand(e), passwdCommand(e), serveCommand(e), inviteCommand(e), connectCommand(e), contactsCommand(e),
-		addressCommand(e), requestsCommand(e), acceptCommand(e), rejectCommand(e), renameCommand(e), deleteCommand(e), profileCommand(e),
+		addressCommand(e), requestsCommand(e), acceptCommand(e), rejectCommand(e), renameCommand(e), verifyCommand(e), deleteCommand(e), profileCommand(e),
 		sendCommand(e), recvCommand(e), swarmCommand(e), apiCommand(e), infoCommand(e), doctorCommand(e), waitCommand(e), remoteCommand(e), unitCommand(e), versionCommand(e), completionCommand(e),
 	}
 	return app
