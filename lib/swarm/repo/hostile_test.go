@@ -281,10 +281,9 @@ func TestHostilePacks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, pack, text := make()
 			if pack == nil {
-				raw := m.commit(old) // of which only the head is sent
 				mine := *m
 				mine.tree = commit.Hash(commit.TypeTree, []byte("lost"))
-				raw = mine.commit(old)
+				raw := mine.commit(old)
 				want, pack = raw.ID(), packOf(1, whole(raw))
 			}
 			verify := func(context.Context, *repo.Incoming) error {
