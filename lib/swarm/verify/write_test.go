@@ -238,3 +238,40 @@ func TestHistoryInParts(t *testing.T) {
 		t.Error("accepted alone")
 	}
 }
+
+// Two admins who step down while apart leave none; a vote counts as long as the
+// voter is an admin.
+func TestSteppingDown(t *testing.T) {
+	w := newCast(t)
+	h := w.Vote(w.group(), commit.Elevate, w.b.URI().String(), w.a)
+	down := func(h commit.ObjectID, d *ident.Device) commit.ObjectID {
+		s, err := compose.Find(t.Context(), w.At(h), commit.Demote, d.URI().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, ok, err := compose.Resolve(t.Context(), w.At(h), s, d.URI())
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return w.Write(h, d, draft)
+	}
+	m := w.met(w.c, down(h, w.a), down(h, w.b))
+	w.is(m, w.a, "members")
+	w.is(m, w.b, "members")
+	w.bad(vote(w, m, w.a, w.c), verify.VoteAdmin)
+
+	h = w.Vote(h, commit.Elevate, w.c.URI().String(), w.a, w.b)
+	h = w.Member(h, w.c, w.d)
+	h = down(vote(w, h, w.a, w.d), w.a)
+	h = vote(w, h, w.b, w.d)
+	s, err := compose.Find(t.Context(), w.At(h), commit.Ban, w.d.URI().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if votes, admins, err := compose.Count(t.Context(), w.At(h), s); err != nil || votes != 1 || admins != 2 {
+		t.Errorf("%d of %d, %v", votes, admins, err)
+	}
+	dir := commit.Vote{Action: commit.Ban, Kind: commit.Members, Who: s.Who}.Dir()
+	w.bad(w.Raw(w.b, []commit.Change{{Path: dir + "/" + w.a.URI().String()}, {Path: dir + "/" + w.b.URI().String()}, {Path: s.From}, {Path: s.To, New: file(w, h, s.From)}},
+		say(commit.NewMember(commit.Ban, s.Who)), h), verify.BanVotes)
+}
