@@ -39,6 +39,22 @@
 // ([Agent.Switch]: QADD, QKEY, QUSE, QTEST) and begin a new ratchet
 // ([Agent.SyncRatchet]).
 //
+// # A new ratchet
+//
+// Either party sends parameters for a new ratchet; the other answers with its
+// own, and the greater hash decides who speaks first (EREADY):
+//
+//	ok, allowed, required ── SyncRatchet: our keys ──► started
+//	ok, allowed, required ── keys come: ours go ─────► agreed
+//	started ─────────────── keys come ───────────────► agreed
+//	agreed ──────────────── a message comes ─────────► ok
+//
+// Both may begin at once, keys may come that nobody waits for, and the party
+// that sent them may have gone back to an older state. Until a message has come
+// through the ratchet each party therefore keeps its last keys and the other's
+// last parameters, and makes the ratchet anew when either changes; keys that
+// come unasked in between lead to required, so that a client can ask again.
+//
 // # Short links
 //
 // A short link leads to data on the relay that is sealed with the link's key:
