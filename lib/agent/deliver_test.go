@@ -242,14 +242,17 @@ func TestTakenOver(t *testing.T) {
 
 func TestExpiredMessage(t *testing.T) {
 	relay := smptest.Start(t)
-	short := func(c *agent.Config) { c.Timing.SendFor = 50 * time.Millisecond }
-	p := &pair{alice: party(t, "alice", short, relay), bob: party(t, "bob", nil, relay)}
+	var later atomic.Int64 // nanoseconds that alice's clock is fast
+	fast := func(c *agent.Config) { c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) } }
+	p := &pair{alice: party(t, "alice", fast, relay), bob: party(t, "bob", nil, relay)}
 	p.connect(t, agent.InviteOptions{})
 	relay.Stop()
 	id, err := p.alice.Send(t.Context(), p.toBob, agent.Outgoing{Body: []byte("lost")})
 	if err != nil {
 		t.Fatal(err)
 	}
+	agenttest.Wait[agent.SendError](t, p.alice.Client, p.toBob, 1)
+	later.Store(int64(49 * time.Hour))
 	errs := agenttest.Wait[agent.SendError](t, p.alice.Client, p.toBob, 2)
 	if !errs[0].Temporary || errs[1].Temporary || errs[1].MsgID != id || errs[1].Err.Code != agent.CodeExpired {
 		t.Errorf("got %+v, %+v", errs[0], errs[1])
