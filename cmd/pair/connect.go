@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -92,7 +93,11 @@ func connectCommand(e *env) *ucli.Command {
 
 // withProfile runs fn with the profile.
 func (e *env) withProfile(ctx context.Context, fn func(context.Context, *attach.Session) error) error {
-	s, err := attach.Open(ctx, attach.Options{Home: e.home, Key: e.key, Log: e.log})
+	home := e.home
+	if home == "" {
+		home = os.Getenv("SIMPLEXD_HOME")
+	}
+	s, err := attach.Open(ctx, attach.Options{Home: home, Key: e.key, Log: e.log})
 	if err != nil {
 		return e.classify(err)
 	}

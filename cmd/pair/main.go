@@ -54,7 +54,7 @@ func newApp(e *env) *ucli.App {
 			"pair exec phone '/_get chats 1'",
 		}),
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "home", Usage: "`DIR` of the simplexd profile that is to be used from elsewhere; without it, the profile named default", EnvVars: []string{"PAIR_HOME", "SIMPLEXD_HOME"}},
+			&ucli.StringFlag{Name: "home", Usage: "`DIR` of the simplexd profile that is to be used from elsewhere; without it, $SIMPLEXD_HOME or the profile named default", EnvVars: []string{"PAIR_HOME"}},
 			&ucli.StringFlag{Name: "dir", Usage: "`DIR` of this machine's own list of hosts; without it, simplexkit/pair in the XDG data directory", EnvVars: []string{"PAIR_DIR"}},
 			&ucli.StringFlag{Name: "device-name", Usage: "`NAME` of this device, for the other side to show; without it, the host name", EnvVars: []string{"PAIR_DEVICE_NAME"}},
 			&ucli.StringFlag{Name: "key-file", Usage: "`FILE` with the passphrase or key of the profile, or of the list of hosts, which it seals when it is made", EnvVars: []string{"PAIR_KEY_FILE"}},

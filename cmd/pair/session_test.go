@@ -81,6 +81,29 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// TestAnnounced: a known controller that announces itself is let in, with
+// nobody at the host; what is announced for others is passed over.
+func TestAnnounced(t *testing.T) {
+	p := newPlace(t)
+	ctrl, host := p.pair("--once")
+	_ = ctrl.in.Close()
+	<-ctrl.done
+	<-host.done
+	at := freeAddr(t)
+	serve := p.start("pair", "--json", "serve", "--home", p.path("A"), "--announced", at)
+	serve.next(`"waiting"`)
+	for range 2 {
+		if out := p.run("pair", "exec", "alice", "/user", "--announce", at); !strings.Contains(out, "activeUser") {
+			t.Error(out)
+		}
+		serve.next(`"connected"`)
+		serve.next(`"lost"`)
+	}
+	if code := serve.end(); code != 0 {
+		t.Errorf("serve ends with %d: %s", code, serve.err)
+	}
+}
+
 // TestDaemon: the daemon does the host's work, several controllers at once;
 // forgetting and expiring.
 func TestDaemon(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/simplexkit/simplexkit/lib/api"
+	"github.com/simplexkit/simplexkit/lib/carrier"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/xrcp"
 )
@@ -542,5 +543,47 @@ func TestEventsOnce(t *testing.T) {
 	}
 	if len(got) != 0 {
 		t.Errorf("and another: %s", <-got)
+	}
+}
+
+// TestDocumented: the guide says what does not pass, and why.
+func TestDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/pair.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range remote.Refused {
+		if !bytes.Contains(guide, []byte("| "+rule.Why+" |")) {
+			t.Errorf("docs/pair.md does not say %q", rule.Why)
+		}
+	}
+}
+
+// TestRoads: the same pairing by each of the roads between two ends.
+func TestRoads(t *testing.T) {
+	for _, via := range []carrier.Name{carrier.TCP, carrier.FlipTCP, carrier.FlipUDP, carrier.DTLS} {
+		t.Run(string(via), func(t *testing.T) {
+			w := newWorld(t)
+			offer, accept := w.offer(remote.OfferOptions{Via: []carrier.Name{via}})
+			a, err := w.call("remoteConnect", api.RemoteConnectParams{Link: offer.Invitation().String(), Via: []string{string(via)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, err = w.call("remoteVerify", api.RemoteSessionParams{Session: a.Session, Code: a.Code}); err != nil || a.Road != string(via) {
+				t.Fatalf("%v %+v", err, a)
+			}
+			s, err := accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := send(t, s, "/x"); r.Error != nil || s.Road() != via {
+				t.Errorf("%s %s", r.Error, s.Road())
+			}
+		})
+	}
+	w := newWorld(t)
+	offer, _ := w.offer(remote.OfferOptions{})
+	if _, err := w.call("remoteConnect", api.RemoteConnectParams{Link: offer.Invitation().String(), Via: []string{"pigeon"}}); err == nil {
+		t.Error("a road that there is not")
 	}
 }

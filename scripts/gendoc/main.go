@@ -15,7 +15,7 @@ import (
 )
 
 // programs have a man page each.
-var programs = []string{"relayctl", "simplexd"}
+var programs = []string{"pair", "relayctl", "simplexd"}
 
 func main() {
 	check := flag.Bool("check", false, "compare, write nothing")
