@@ -106,6 +106,45 @@ func TestStrictRefusals(t *testing.T) {
 	}
 }
 
+// The gaps of the daemon: it accepts what strict refuses.
+func TestDaemonGaps(t *testing.T) {
+	w := newCast(t)
+	h := w.group()
+	text := w.Text(h, w.b, "x")
+	leaving := func(who *ident.Device) func(*commit.Commit) {
+		return say(commit.NewMember(commit.Remove, who.URI().String()))
+	}
+	promoted := []commit.Change{del(commit.MemberPath(w.b.URI())), {Path: commit.AdminPath(w.b.URI()), New: file(w, h, commit.MemberPath(w.b.URI()))}}
+	banned := w.Vote(h, commit.Ban, w.b.ID().String(), w.a)
+	edit, _ := commit.NewEdit(text, "y").AppendBinary(nil)
+	forged := w.Raw(w.c, []commit.Change{w.Put(commit.DevicePath(w.c.ID()), forgedCert(t, w))}, nil, w.Begin2(w.a))
+	for name, x := range map[string]struct {
+		head commit.ObjectID
+		too  bool // the daemon of 2023 does
+	}{
+		"name with a bar":   {w.Raw(w.b, []commit.Change{w.Put("devices/"+w.b.ID().String()+".crt | 3", []byte("x\n"))}, nil, h), true},
+		"binary file":       {w.Raw(w.b, []commit.Change{w.Put("evil", []byte{0, 1})}, nil, h), true},
+		"kick":              {w.Raw(w.b, []commit.Change{del(commit.MemberPath(w.c.URI()))}, leaving(w.c), h), true},
+		"self-promotion":    {w.Raw(w.b, promoted, leaving(w.b), h), true},
+		"edit with a file":  {w.Raw(w.b, []commit.Change{w.Put("evil", []byte("x"))}, func(c *commit.Commit) { c.Message = edit }, text), true},
+		"device comes back": {w.Text(banned, w.b, "back"), true},
+		"forged device":     {forged, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := *w
+			w.t, w.Root = t, commit.ObjectID{}
+			if r := w.verdict(x.head, verify.Strict); r == nil {
+				t.Error("strict accepts")
+			}
+			w.good(x.head, verify.Daemon2026)
+			r := w.verdict(x.head, verify.Daemon2023)
+			if x.too && r != nil || !x.too && (r == nil || r.Code != verify.Threw) {
+				t.Errorf("2023: %v", r)
+			}
+		})
+	}
+}
+
 // A document has checkpoints with attachments and no texts.
 func TestDocument(t *testing.T) {
 	w := newCast(t)
