@@ -7,8 +7,10 @@
 //
 // Everything is written beside its place, brought to disk, and renamed: a crash
 // leaves an object whole or not there. A [Batch] does that for several files at
-// once and in order, so that what names an object appears after it; renames of
-// one file system reach the disk in the order in which they were made.
+// once and in order, so that what names an object appears after it. Most file
+// systems (ext4, xfs, zfs, apfs) bring renames to disk in the order in which they
+// were made; on others a power cut in the middle of a batch may bring the last
+// one without the ones before.
 package objdb
 
 import (

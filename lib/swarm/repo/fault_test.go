@@ -192,6 +192,31 @@ func TestAllAtOnce(t *testing.T) {
 	sound(t, b)
 }
 
+// A head whose commit did not reach the disk is put back.
+func TestLostHead(t *testing.T) {
+	alice := newPerson("alice")
+	index := repo.NewMemory()
+	r := newRepo(t, alice, repo.Options{NoSync: true, Index: index})
+	old := write(t, r, alice, "one")
+	if _, err := r.Log(t.Context(), 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	lost := commit.Hash(commit.TypeBlob, []byte("lost")).String()
+	if err := os.WriteFile(filepath.Join(r.Path(), "refs/heads/main"), []byte(lost+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := repo.Open(t.Context(), r.Path(), repo.Options{NoSync: true, Index: index})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if head(t, again) != old {
+		t.Errorf("head %v, want %v", head(t, again), old)
+	}
+	write(t, again, alice, "two")
+	sound(t, again)
+}
+
 // What lies about damaged is told of and does no other harm.
 func TestDamage(t *testing.T) {
 	alice := newPerson("alice")

@@ -167,12 +167,44 @@ func (o *Options) fault(step string) error {
 // Open opens the repository at path. It reads a few small files, however long
 // the history is. Any git repository with a main branch will do, with a work
 // tree or without. The error wraps ErrNotFound if there is none.
-func Open(_ context.Context, path string, o Options) (*Repo, error) {
+func Open(ctx context.Context, path string, o Options) (*Repo, error) {
 	r, err := open(path, o)
+	if err == nil {
+		err = r.heal(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("repo: open: %w", err)
 	}
 	return r, nil
+}
+
+// heal puts our head back to the one that the index knows, if it names a commit
+// that is not there. A file system that brings later renames to disk before
+// earlier ones can do that when the power goes in the middle of an Append.
+func (r *Repo) heal(ctx context.Context) error {
+	head, err := r.Head(ctx)
+	if err != nil || head.IsZero() {
+		return nil // an empty repository, or one that Fsck has to look at
+	}
+	if ok, err := r.db.Has(head); ok || err != nil {
+		return err
+	}
+	last, _, err := r.o.Index.Head(ctx, r.ID())
+	if err != nil || last.IsZero() || last == head {
+		return err
+	}
+	if ok, err := r.db.Has(last); !ok || err != nil {
+		return err
+	}
+	r.log.Warn("head was lost and is put back")
+	r.write.Lock()
+	defer r.write.Unlock()
+	b := r.db.Batch()
+	defer b.Discard()
+	if err := r.stageRef(b, mainRef, last); err != nil {
+		return err
+	}
+	return b.Commit(ctx)
 }
 
 func open(path string, o Options) (*Repo, error) {
