@@ -67,8 +67,19 @@ func swarmInviteCommand(e *env) *ucli.Command {
 		qrFlags(),
 		func(ctx context.Context, s *session, c *ucli.Context) error {
 			var r api.SwarmParams
-			if err := s.Call(ctx, "swarm.invite", api.SwarmParams{Conv: c.Args().First(), Who: c.Args().Get(1)}, &r); err != nil {
+			p := api.SwarmParams{Conv: c.Args().First(), Who: c.Args().Get(1)}
+			contact := strings.HasPrefix(p.Who, "@")
+			if contact {
+				p.Who = "" // an open invitation: whoever has the message is added
+			}
+			if err := s.Call(ctx, "swarm.invite", p, &r); err != nil {
 				return err
+			}
+			if contact {
+				msg := api.SendParams{To: api.ChatTo{Name: trimAt(c.Args().Get(1))}, Text: r.Text, Wait: "queued"}
+				if err := s.Call(ctx, "send", msg, nil); err != nil {
+					return err
+				}
 			}
 			if err := e.drawQR(c, r.Text); err != nil {
 				return err

@@ -60,8 +60,8 @@ func (n *Node) meet(ctx context.Context, device, uri, name string) error {
 
 // The marks of a conversation.
 const (
-	markTold   = "told" // the head up to which all commits were told of
-	markRead   = "read" // the head up to which we have read
+	markTold   = "told"   // the head up to which all commits were told of
+	markRead   = "read"   // the head up to which we have read
 	markSynced = "synced" // when something was last fetched: a time
 	markOther  = "other " // and a URI: the message up to which somebody has read
 )
