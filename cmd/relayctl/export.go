@@ -12,8 +12,10 @@ import (
 	"slices"
 
 	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"github.com/simplexkit/simplexkit/cmd/internal/cli"
+	"github.com/simplexkit/simplexkit/cmd/relayctl/internal/report"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
@@ -163,11 +165,23 @@ func runImport(c *ucli.Context, e *env) error {
 		}
 		defer in.Close()
 	}
+	end := showImport(e, h)
 	n, err := h.Import(c.Context, in, c.Bool("merge"))
+	end()
 	if err != nil {
 		return err
 	}
 	return tellTotals(e, n, "imported", false)
+}
+
+// showImport shows how far an import is, until end is called.
+func showImport(e *env, h *relayhome.Home) (end func()) {
+	f, ok := e.stderr.(*os.File)
+	p := report.NewProgress(e.stderr, ok && term.IsTerminal(int(f.Fd())))
+	h.Progress = func(read, all queuedump.Totals) {
+		p.Tell("%d of %d queues, %d of %d messages", read.Queues, all.Queues, read.Messages, all.Messages)
+	}
+	return p.End
 }
 
 // runTakeover imports from an smp-server's files.
@@ -180,7 +194,9 @@ func runTakeover(c *ucli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	end := showImport(e, h)
 	n, problems, err := h.Takeover(c.Context, relayhome.Takeover{Dir: c.String("smp-server"), SkipBad: c.Bool("skip-bad"), Merge: c.Bool("merge")})
+	end()
 	for i, p := range problems {
 		if i == shown {
 			fmt.Fprintf(e.stderr, "relayctl: warning: and %d more\n", len(problems)-shown)

@@ -29,6 +29,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/settings"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
 	"github.com/simplexkit/simplexkit/lib/transport"
 )
 
@@ -50,8 +51,11 @@ type Home struct {
 	Settings Settings
 	// Origins tells where each of the settings came from.
 	Origins *settings.Set
-	id      smp.Fingerprint
-	cred    *transport.Credential
+	// Progress, if not nil, is told now and then how far an import is.
+	Progress func(read, all queuedump.Totals)
+
+	id   smp.Fingerprint
+	cred *transport.Credential
 }
 
 // Options are for [Init].

@@ -132,7 +132,7 @@ func (h *Home) Import(ctx context.Context, r io.Reader, merge bool) (n queuedump
 		defer file.Close()
 	}
 	err = h.withStore(ctx, func(db queuedump.Store) error {
-		n, err = queuedump.Load(ctx, file, db, merge)
+		n, err = queuedump.LoadAndTell(ctx, file, db, merge, h.Progress)
 		switch {
 		case errors.Is(err, queuedump.ErrNotEmpty):
 			return exit.Errorf(exit.CantCreate, "relay: %w", err).

@@ -13,6 +13,7 @@ import (
 	"github.com/simplexkit/simplexkit/lib/crypto/key"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/smp"
+	"github.com/simplexkit/simplexkit/lib/smp/queuestore/queuedump"
 	"github.com/simplexkit/simplexkit/lib/smp/relayhome"
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 )
@@ -57,8 +58,14 @@ func TestTakeover(t *testing.T) {
 	if exit.Code(err) != exit.DataErr || len(problems) != 1 || problems[0].Line != 3 {
 		t.Errorf("a bad line: %v, %v", problems, err)
 	}
+	var told queuedump.Totals
+	h.Progress = func(read, all queuedump.Totals) {
+		if told = read; read.Queues > all.Queues || read.Messages > all.Messages {
+			t.Errorf("%+v of %+v", read, all)
+		}
+	}
 	n, _, err := h.Takeover(ctx, relayhome.Takeover{Dir: data, SkipBad: true})
-	if err != nil || n.Queues != 1 || n.Messages != 1 {
+	if err != nil || n.Queues != 1 || n.Messages != 1 || told != n {
 		t.Fatalf("%+v, %v", n, err)
 	}
 	if _, _, err := h.Takeover(ctx, relayhome.Takeover{Dir: data, SkipBad: true}); exit.Code(err) != exit.CantCreate {

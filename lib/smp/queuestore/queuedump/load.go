@@ -21,7 +21,14 @@ const linesInUpdate = 200
 // repeated with merge. The errors are those of [Verify], [ErrNotEmpty],
 // [ErrConflict] and the store's.
 func Load(ctx context.Context, r io.ReadSeeker, s queuestore.Store, merge bool) (Totals, error) {
-	if _, err := Verify(r); err != nil {
+	return LoadAndTell(ctx, r, s, merge, nil)
+}
+
+// LoadAndTell is [Load] that tells, now and then, how much of all it has read
+// for storing.
+func LoadAndTell(ctx context.Context, r io.ReadSeeker, s queuestore.Store, merge bool, tell func(read, all Totals)) (Totals, error) {
+	all, err := Verify(r)
+	if err != nil {
 		return Totals{}, err
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
@@ -34,7 +41,7 @@ func Load(ctx context.Context, r io.ReadSeeker, s queuestore.Store, merge bool) 
 	if !merge && have != (queuestore.Counts{}) {
 		return Totals{}, ErrNotEmpty
 	}
-	l := &loader{ctx: ctx, s: s, nums: map[int64]queuestore.Num{}, known: map[queuestore.Num]map[smp.MsgID]struct{}{}}
+	l := &loader{ctx: ctx, s: s, all: all, tell: tell, nums: map[int64]queuestore.Num{}, known: map[queuestore.Num]map[smp.MsgID]struct{}{}}
 	_, err = read(r, l.add)
 	if err == nil {
 		err = l.flush()
@@ -51,6 +58,9 @@ type loader struct {
 	known map[queuestore.Num]map[smp.MsgID]struct{}
 
 	lines []line // to be stored
+
+	read, all Totals
+	tell      func(read, all Totals) // or nil
 }
 
 func (l *loader) add(v line) error {
@@ -69,6 +79,12 @@ func (l *loader) flush() error {
 	l.lines = nil
 	if len(lines) == 0 {
 		return nil
+	}
+	for _, v := range lines {
+		l.read.add(v)
+	}
+	if l.tell != nil {
+		defer func() { l.tell(l.read, l.all) }()
 	}
 	if lines[0].Queue != nil {
 		return l.queues(lines)
