@@ -14,7 +14,8 @@ import (
 	"github.com/simplexkit/simplexkit/lib/smp/smpclient"
 )
 
-// Timeout is how long tests wait for something that should come at once.
+// Timeout is how long tests wait for something that should come at once, or
+// for the next thing to happen on the way to it.
 const Timeout = 60 * time.Second
 
 // Timing is quick: for relays on the loopback interface.
@@ -106,8 +107,11 @@ func (c *Client) Again() int {
 }
 
 // WaitFor waits until ok returns true; it is called again after every change.
+// It gives up when nothing has changed for [Timeout], or after ten times that.
 func (c *Client) WaitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	last := time.NewTimer(10 * Timeout)
+	defer last.Stop()
 	late := time.NewTimer(Timeout)
 	defer late.Stop()
 	for {
@@ -119,8 +123,11 @@ func (c *Client) WaitFor(t testing.TB, what string, ok func() bool) {
 		}
 		select {
 		case <-change:
+			late.Reset(Timeout)
 		case <-late.C:
 			t.Fatalf("agenttest: no %s in %v", what, Timeout)
+		case <-last.C:
+			t.Fatalf("agenttest: no %s in %v", what, 10*Timeout)
 		}
 	}
 }
