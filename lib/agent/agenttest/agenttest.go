@@ -149,6 +149,18 @@ func All[E agent.Event](c *Client, conn agent.ConnID) (out []E) {
 	return out
 }
 
+// count is how many there are.
+func count[E agent.Event](c *Client, conn agent.ConnID) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ev := range c.events[conn] {
+		if _, ok := ev.(E); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // Wait waits until the connection has n events of type E and returns them.
 func Wait[E agent.Event](t testing.TB, c *Client, conn agent.ConnID, n int) (out []E) {
 	t.Helper()
@@ -163,11 +175,8 @@ func Wait[E agent.Event](t testing.TB, c *Client, conn agent.ConnID, n int) (out
 			}
 		}
 	}()
-	c.WaitFor(t, "event", func() bool {
-		out = All[E](c, conn)
-		return len(out) >= n
-	})
-	return out
+	c.WaitFor(t, "event", func() bool { return count[E](c, conn) >= n })
+	return All[E](c, conn)
 }
 
 // WaitLong waits until the connection has n events of type E, for longer than
@@ -180,7 +189,7 @@ func WaitLong[E agent.Event](t testing.TB, c *Client, conn agent.ConnID, n int, 
 		c.mu.Lock()
 		change := c.change
 		c.mu.Unlock()
-		have := len(All[E](c, conn))
+		have := count[E](c, conn)
 		if have >= n {
 			return
 		}
