@@ -199,7 +199,7 @@ func (r *Refusal) Unwrap() error { return ErrRefused }
 type ServeOptions struct {
 	Time time.Duration // for all of it; 10 minutes
 	Idle time.Duration // without a byte moved; 30 seconds
-	// Haves is how many commits the remote may name; 64k.
+	// Haves is how many commits the remote may name; 16k.
 	Haves int
 }
 

@@ -22,7 +22,7 @@ func (r *Repo) Serve(ctx context.Context, rw ReadWriter, o ServeOptions) error {
 		o.Idle = 30 * time.Second
 	}
 	if o.Haves == 0 {
-		o.Haves = 64 << 10
+		o.Haves = 16 << 10
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Time, errTime)
 	defer cancel()
