@@ -19,7 +19,13 @@ func swarmRows() []row {
 	rows := []row{{
 		name: "swarm_append", round: 6 * time.Second,
 		unit: "commits/s that are on disk when the call returns", floorIs: "git hash-object and git update-ref",
-		open: openSwarmAppend,
+		open: func(ctx context.Context, o *options) (*sides, error) { return openSwarmAppend(ctx, o) },
+	}, {
+		name: "swarm_append_durable", round: 6 * time.Second,
+		unit: "commits/s that are on disk when the call returns", floorIs: "git hash-object and git update-ref, told to bring all to disk as ours does",
+		open: func(ctx context.Context, o *options) (*sides, error) {
+			return openSwarmAppend(ctx, o, "-c", "core.fsync=all")
+		},
 	}, {
 		name: "swarm_append_unsynced", round: 6 * time.Second,
 		unit: "commits/s that are on disk when the call returns", floorIs: "the same without fsync",
@@ -44,7 +50,7 @@ func swarmRows() []row {
 			open: func(ctx context.Context, o *options) (*sides, error) { return openSwarmFetch(ctx, o, n) },
 		}, row{
 			name: fmt.Sprintf("swarm_open_%d", n), round: 2 * time.Second, long: n > 10_000,
-			unit: "ms to open a conversation and list the last 50", floorIs: "the same with 10 commits",
+			unit: "ms to open a conversation and list the last 50", floorIs: "the same with 100 commits",
 			open: func(ctx context.Context, o *options) (*sides, error) { return openSwarmOpen(ctx, o, n) },
 		}, row{
 			name: fmt.Sprintf("swarm_disk_%d", n), round: 10 * time.Millisecond, long: n > 10_000,
@@ -67,7 +73,8 @@ func openSwarm2(ctx context.Context, o *options, n int) (*swarmRepo, string, err
 	return r, dir, err
 }
 
-func openSwarmAppend(ctx context.Context, o *options) (*sides, error) {
+// openSwarmAppend measures appending beside git with settings.
+func openSwarmAppend(ctx context.Context, o *options, settings ...string) (*sides, error) {
 	r, dir, err := openSwarm2(ctx, o, 1000)
 	if err != nil {
 		return nil, err
@@ -85,11 +92,11 @@ func openSwarmAppend(ctx context.Context, o *options) (*sides, error) {
 					return 0, err
 				}
 				start := time.Now()
-				id, err := swarmGit(ctx, git, o.Data, "hash-object", "-w", "-t", "commit", "--stdin")
+				id, err := swarmGit(ctx, git, o.Data, append(settings, "hash-object", "-w", "-t", "commit", "--stdin")...)
 				if err != nil {
 					return 0, err
 				}
-				_, err = swarmGit(ctx, git, nil, "update-ref", "refs/heads/main", id)
+				_, err = swarmGit(ctx, git, nil, append(settings, "update-ref", "refs/heads/main", id)...)
 				return time.Since(start), err
 			}))
 		},
@@ -293,7 +300,7 @@ func openSwarmOpen(ctx context.Context, o *options, n int) (*sides, error) {
 	if err != nil {
 		return nil, err
 	}
-	few, _, err := openSwarm2(ctx, o, 10)
+	few, _, err := openSwarm2(ctx, o, 100)
 	if err != nil {
 		return nil, err
 	}
