@@ -34,7 +34,11 @@ func drawingOf(t *testing.T, link string, w window, tmux bool) drawing {
 
 func TestEveryModeIsReadFromAScreenshot(t *testing.T) {
 	for name, link := range links() {
-		for _, th := range themes {
+		these := themes
+		if name != "longest" { // the theme matters as it does to the longest
+			these = themes[:1]
+		}
+		for _, th := range these {
 			for mode, draw := range map[string]func(d drawing) []byte{
 				"half":       func(d drawing) []byte { return d.half((&Screen{}).paint()) },
 				"half cube":  func(d drawing) []byte { return d.half("\x1b[38;5;16;48;5;231m") },
@@ -45,10 +49,10 @@ func TestEveryModeIsReadFromAScreenshot(t *testing.T) {
 				"iterm tmux": func(d drawing) []byte { d.tmux = true; return d.iterm() },
 				"sixel":      drawing.sixel,
 			} {
-				w := window{cols: 100, rows: 60, cellW: 6, cellH: 12}
+				w := window{cols: 100, rows: 60, cellW: 4, cellH: 8}
 				d := drawingOf(t, link, w, false)
 				if strings.HasPrefix(mode, "full") {
-					w = window{cols: 200, rows: 100, cellW: 3, cellH: 6}
+					w = window{cols: 200, rows: 100, cellW: 2, cellH: 4}
 				}
 				r := newRenderer(t, th, w.cols, w.rows, w.cellW, w.cellH)
 				r.write(draw(d))
@@ -64,7 +68,7 @@ func TestEveryModeIsReadFromAScreenshot(t *testing.T) {
 // be another than we think.
 func TestPicturesFitWindowsOfUnknownCells(t *testing.T) {
 	link := links()["longest"]
-	for _, cell := range []image.Point{{7, 15}, {9, 20}, {14, 28}} {
+	for _, cell := range []image.Point{{7, 15}, {9, 20}} {
 		for mode, draw := range map[string]func(d drawing) []byte{"kitty": drawing.kitty, "iterm": drawing.iterm, "sixel": drawing.sixel} {
 			w := window{cols: 80, rows: 24}
 			r := newRenderer(t, themes[0], w.cols, w.rows, cell.X, cell.Y)

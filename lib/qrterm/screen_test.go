@@ -290,7 +290,7 @@ func (r *renderer) decodePNG(data string) image.Image {
 // sample is the pixel of a picture drawn with size w, h: terminals filter what
 // they scale.
 func sample(m image.Image, x, y, w, h int) color.Color {
-	const n = 4
+	const n = 3
 	b, sum := m.Bounds(), 0
 	for i := range n * n {
 		px, py := (x*n+i%n)*b.Dx()/(w*n), (y*n+i/n)*b.Dy()/(h*n)
