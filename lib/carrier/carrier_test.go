@@ -208,3 +208,32 @@ func TestJoinAllFail(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// slow is a stream that takes long to close.
+type slow struct{ net.Conn }
+
+func (slow) Close() error {
+	time.Sleep(time.Minute) // in a bubble of synctest
+	return nil
+}
+
+// TestSlowLoser does not keep the winner waiting.
+func TestSlowLoser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open atomic.Int32
+		start := time.Now()
+		sluggish := carrier.DialFunc{Via: carrier.SMP, Do: func(context.Context) (net.Conn, error) {
+			time.Sleep(time.Second) // as above
+			return slow{}, nil
+		}}
+		_, via, err := carrier.Race(t.Context(), []carrier.Road{road(carrier.TCP, 0, nil, &open), sluggish},
+			func(_ context.Context, c *carrier.Conn) (*carrier.Conn, error) {
+				time.Sleep(2 * time.Second) // as above
+				return c, nil
+			})
+		if took := time.Since(start); err != nil || via != carrier.TCP || took != 3*time.Second {
+			t.Errorf("%q after %v: %v", via, took, err)
+		}
+		time.Sleep(2 * time.Minute) // the loser is closed meanwhile
+	})
+}

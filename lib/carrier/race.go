@@ -18,10 +18,14 @@ var ErrNoRoad = errors.New("carrier: no road leads there")
 // streams of one caller should not compete with each other.
 const Stagger = 3 * time.Second
 
+// closing is how long a race that is won waits for the others to be closed.
+const closing = time.Second
+
 // Race opens all roads side by side and verifies the streams, one after
 // another in the order in which they open, or after [Stagger]. The first that
-// verifies wins; all others are closed before Race returns. verify owns the
-// stream, and closes it on error; its context ends with the race.
+// verifies wins, and all others are closed; Race waits for that no longer than
+// a moment, as roads of relays close slowly. verify owns the stream, and closes
+// it on error; its context ends with the race.
 //
 // The error is ctx's, or wraps [ErrNoRoad] and those of the roads.
 func Race[T io.Closer](ctx context.Context, roads []Road, verify func(ctx context.Context, c *Conn) (T, error)) (T, Name, error) {
@@ -54,7 +58,7 @@ type verified[T io.Closer] struct {
 	err  error
 }
 
-// race is owned by the goroutine of run.
+// race is owned by the goroutine of judge.
 type race[T io.Closer] struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -69,10 +73,32 @@ type race[T io.Closer] struct {
 }
 
 func (r *race[T]) run() (none T, via Name, err error) {
+	if r.judge(true); r.pending() {
+		go r.judge(false)
+	}
+	switch {
+	case r.won != nil:
+		return r.won.what, r.won.road, nil
+	case r.ctx.Err() != nil:
+		r.errs = append(r.errs, r.ctx.Err())
+	}
+	return none, "", fmt.Errorf("%w: %w", ErrNoRoad, errors.Join(r.errs...))
+}
+
+// pending tells whether there are streams or attempts left.
+func (r *race[T]) pending() bool { return r.opening > 0 || r.verifying > 0 || len(r.waiting) > 0 }
+
+// judge runs the race until nothing is pending or, in a hurry, until a moment
+// after somebody has won.
+func (r *race[T]) judge(hurry bool) {
 	patience := time.NewTimer(Stagger)
 	defer patience.Stop()
 	ended := r.ctx.Done()
-	for r.opening > 0 || r.verifying > 0 || len(r.waiting) > 0 {
+	var late <-chan time.Time
+	for r.pending() {
+		if hurry && r.won != nil && late == nil {
+			late = time.After(closing)
+		}
 		if r.won != nil || r.ctx.Err() != nil {
 			r.giveUp()
 		} else if r.verifying == 0 && len(r.waiting) > 0 {
@@ -94,24 +120,25 @@ func (r *race[T]) run() (none T, via Name, err error) {
 			}
 		case <-ended:
 			ended = nil
+		case <-late:
+			return
 		}
 	}
-	switch {
-	case r.won != nil:
-		return r.won.what, r.won.road, nil
-	case r.ctx.Err() != nil:
-		r.errs = append(r.errs, r.ctx.Err())
-	}
-	return none, "", fmt.Errorf("%w: %w", ErrNoRoad, errors.Join(r.errs...))
 }
 
 func (r *race[T]) giveUp() {
 	r.cancel()
 	for _, o := range r.waiting {
-		_ = o.conn.Close()
+		r.verifying++
+		go func() {
+			_ = o.conn.Close()
+			r.verified <- verified[T]{road: o.road, err: errLost}
+		}()
 	}
 	r.waiting = nil
 }
+
+var errLost = errors.New("another road was faster")
 
 func (r *race[T]) next() {
 	o := r.waiting[0]
