@@ -47,6 +47,11 @@ func apiCommand(e *env) *ucli.Command {
 				if err != nil {
 					return err
 				}
+				release, err := o.hold(e.dir, again.id)
+				if err != nil {
+					return err
+				}
+				defer release()
 				ctx, cancel := e.limit(c.Context, 0)
 				defer cancel()
 				return e.speak(ctx, o, remote.LinkConfig{Desk: o.Desk, Connect: again.Connect})

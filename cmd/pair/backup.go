@@ -46,6 +46,13 @@ func backupCommand(e *env) *ucli.Command {
 				if err != nil {
 					return err
 				}
+				if c.Bool("follow") {
+					release, err := o.hold(e.dir, again.id)
+					if err != nil {
+						return err
+					}
+					defer release()
+				}
 				return e.backup(c, o, again)
 			})
 		},

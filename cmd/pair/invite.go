@@ -111,6 +111,11 @@ func (e *env) invite(c *ucli.Context, o *own) (err error) {
 	e.note("paired with %s; pair api %d connects again", printable(a.Host.Label()), a.Host.ID)
 	opts.Alias, opts.Lifetime, opts.Confirm, opts.OnPhase = "", 0, nil, nil
 	again := &connector{e: e, own: o, id: a.Host, opts: opts}
+	release, err := o.hold(e.dir, a.Host)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	defer release()
 	return e.speak(ctx, o, remote.LinkConfig{Desk: o.Desk, First: a, Connect: again.Connect})
 }
 

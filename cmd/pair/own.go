@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/simplexkit/simplexkit/lib/api"
 	"github.com/simplexkit/simplexkit/lib/exit"
@@ -131,6 +132,22 @@ func (o *own) host(ctx context.Context, name string) (*remote.KnownHost, error) 
 		return found[0], nil
 	}
 	return nil, exit.Errorf(exit.NoUser, "%d hosts have the name %q", len(found), name).WithHint("use the number that pair ls shows, or pair rename one")
+}
+
+// hold keeps a host for one program that stays with it: two would take it from
+// each other, as the host has one session with this machine. The kernel gives
+// it back when the process ends.
+func (o *own) hold(dir string, h *remote.KnownHost) (release func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("host-%d.lock", h.ID)), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, exit.Errorf(exit.CantCreate, "%w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, exit.Errorf(exit.TempFail, "another pair is connected to this host").
+			WithHint("pair exec runs single commands meanwhile")
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // privateFile makes a file for this user alone.

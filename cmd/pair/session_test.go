@@ -32,6 +32,9 @@ func TestSession(t *testing.T) {
 	if a := ctrl.ask("1", "/user"); !strings.Contains(a, `"localDisplayName":"alice"`) {
 		t.Error(a)
 	}
+	if out, code := p.try("pair", "api", "alice"); code != 75 || !strings.Contains(out, "another pair") {
+		t.Error(code, out)
+	}
 	if a := ctrl.ask("2", "/_stop"); !strings.Contains(a, "not allowed") {
 		t.Error(a)
 	}
