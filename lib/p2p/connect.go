@@ -55,7 +55,7 @@ func (h *Host) Known(id PeerID) bool {
 }
 
 // Connect connects to a peer on the best road there is: addresses that are
-// known, the DHT's, a bootstrap node as a relay. It returns at once if there is
+// known, a bootstrap node as a relay, the DHT's. It returns at once if there is
 // a connection. The error is ErrRefused, ErrNoRoad or ctx's, each possibly
 // wrapped.
 func (h *Host) Connect(ctx context.Context, id PeerID) error {
@@ -71,17 +71,19 @@ func (h *Host) Connect(ctx context.Context, id PeerID) error {
 	}
 	tries := []func() ([]ma.Multiaddr, error){
 		func() ([]ma.Multiaddr, error) { return h.host.Peerstore().Addrs(id), nil },
-		func() ([]ma.Multiaddr, error) { return h.find.addrs(ctx, id) },
+		// A relay that does not know the peer says so at once; the DHT takes
+		// its time.
 		func() ([]ma.Multiaddr, error) { return h.circuits(id), nil },
+		func() ([]ma.Multiaddr, error) { return h.find.addrs(ctx, id) },
 	}
 	cause := errors.New("no address is known")
 	for _, try := range tries {
 		addrs, err := try()
 		if err == nil && len(addrs) > 0 {
 			err = h.host.Connect(allow, peer.AddrInfo{ID: id, Addrs: addrs})
-			if err == nil {
-				return nil
-			}
+		}
+		if h.Road(id) != None {
+			return nil
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("p2p: connect: %w", ctx.Err())

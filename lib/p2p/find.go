@@ -131,6 +131,22 @@ func (f *finder) addrs(ctx context.Context, id PeerID) ([]ma.Multiaddr, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
+	// Looking for a peer connects to it, over a relay too, and then waits for a
+	// direct road, which need not come.
+	met := make(chan struct{})
+	defer close(met)
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for f.h.Road(id) == None {
+			select {
+			case <-tick.C:
+			case <-met:
+				return
+			}
+		}
+		cancel()
+	}()
 	info, err := f.dht.FindPeer(ctx, id)
 	return info.Addrs, err
 }

@@ -158,3 +158,47 @@ func (h *Host) Counters() Counters {
 	return Counters{Connections: len(h.host.Network().Peers()), Reservations: m.reservations.Load(), Circuits: m.circuits.Load(),
 		CircuitsAll: m.circuitsAll.Load(), Refused: m.refused.Load(), Bytes: m.bytes.Load()}
 }
+
+const (
+	upgradeFirst = 5 * time.Second
+	upgradeLast  = 10 * time.Minute
+)
+
+// upgrade tries to reach peers directly that are connected over a relay alone.
+// The library tries when a relayed connection begins, and not again: addresses
+// that come later, or a network that is joined, it misses.
+func (h *Host) upgrade(ctx context.Context) {
+	type try struct {
+		at   time.Time
+		wait time.Duration
+	}
+	tries := map[PeerID]try{}
+	for sleep(ctx, upgradeFirst) {
+		now := time.Now()
+		relayed := map[PeerID]bool{}
+		for _, p := range h.Peers() {
+			if p.Road != Relayed {
+				continue
+			}
+			relayed[p.Peer] = true
+			t := tries[p.Peer]
+			if now.Before(t.at) {
+				continue
+			}
+			h.clearBackoff(p.Peer)
+			c, cancel := context.WithTimeout(network.WithForceDirectDial(ctx, "simplexkit"), 10*time.Second)
+			err := h.host.Connect(c, peer.AddrInfo{ID: p.Peer})
+			cancel()
+			if err != nil {
+				t.wait = min(max(2*t.wait, 2*upgradeFirst), upgradeLast)
+				t.at = now.Add(t.wait)
+				tries[p.Peer] = t
+			}
+		}
+		for id := range tries {
+			if !relayed[id] {
+				delete(tries, id)
+			}
+		}
+	}
+}

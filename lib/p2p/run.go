@@ -77,6 +77,9 @@ func (h *Host) Run(ctx context.Context) error {
 		all.Go(func() { h.keepConnected(ctx, b, c) })
 	}
 	all.Go(func() { h.find.run(ctx, moved) })
+	if len(h.bootstrap) > 0 {
+		all.Go(func() { h.upgrade(ctx) })
+	}
 	for _, id := range h.host.Network().Peers() {
 		h.tell(id, true)
 	}
