@@ -15,4 +15,9 @@
 // A controller of the reference gives no "via": then tcp is the only road, as
 // others would look like failed attempts to it. A list that was asked for with
 // --via is tried in any case.
+//
+// Roads begin a tenth of a second after each other, the plain ones first, so
+// that no relay is troubled where tcp leads there at once. A host that has lost
+// its controller gets the next invitation by multicast, or asks for it by any
+// road of the last one: [Station.Offer] and [Ask].
 package roads
