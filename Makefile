@@ -8,7 +8,7 @@ export TAGS
 # detector too.
 CONCURRENT = ./lib/store/... ./lib/transport ./lib/session/... ./lib/smp/queuestore/... \
 	./lib/smp/smpclient/... ./lib/smp/relayhome ./lib/smp/relayadmin ./lib/smp/relaycheck ./lib/smp/smpserver/... ./lib/smp/smpproxy ./lib/smp/smptest/... ./lib/agent/... \
-	./lib/chat/... ./lib/stdio/... ./lib/sdnotify/... ./lib/p2p ./lib/swarm ./lib/swarm/peer ./lib/swarm/online ./lib/swarm/verify
+	./lib/chat/... ./lib/remote ./lib/stdio/... ./lib/sdnotify/... ./lib/p2p ./lib/swarm ./lib/swarm/peer ./lib/swarm/online ./lib/swarm/verify
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 
