@@ -66,19 +66,12 @@ func (c *conv) pump(ctx context.Context) {
 }
 
 // fetch runs git-upload-pack's client with a device.
-func (e *Engine) fetch(ctx context.Context, id commit.ObjectID, dev ident.DeviceID) (Fetched, error) {
-	s, done, err := e.open(ctx, dev, protoGit, fetchTime)
-	if err != nil {
-		return Fetched{}, err
-	}
-	defer done()
-	if err := writeJSON(s, header{ID: id}); err != nil {
-		return Fetched{}, err
-	}
-	if _, err := readAnswer(s); err != nil {
-		return Fetched{}, err
-	}
-	return e.cfg.Store.Fetch(ctx, id, dev, s)
+func (e *Engine) fetch(ctx context.Context, id commit.ObjectID, dev ident.DeviceID) (got Fetched, err error) {
+	err = e.Clone(ctx, id, dev, func(ctx context.Context, s Stream) error {
+		got, err = e.cfg.Store.Fetch(ctx, id, dev, s)
+		return err
+	})
+	return got, err
 }
 
 // Clone opens git-upload-pack of a conversation at a device and has fn use it.
@@ -95,7 +88,7 @@ func (e *Engine) Clone(ctx context.Context, id commit.ObjectID, dev ident.Device
 	if _, err := readAnswer(s); err != nil {
 		return err
 	}
-	return fn(ctx, s)
+	return fn(ctx, newPaced(s, time.Now(), fetchTime))
 }
 
 // fetched is an input: a fetch ended.

@@ -121,12 +121,9 @@ func TestPeerThatAnswersSlowly(t *testing.T) {
 		}
 		for good.Status(bad.conv).Devices[indexOf(good, bad)].Fails == 0 {
 			time.Sleep(time.Second)
-			if time.Since(start) > fetchTime+time.Minute {
+			if time.Since(start) > 2*fetchStart {
 				t.Fatal("a fetch that drips goes on")
 			}
-		}
-		if d := time.Since(start); d < time.Minute {
-			t.Errorf("it ended after %v", d)
 		}
 	})
 }

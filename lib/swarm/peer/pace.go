@@ -85,3 +85,40 @@ func (e *Engine) flow(dev ident.DeviceID) *flow {
 	}
 	return f
 }
+
+const (
+	// fetchStart is what a fetch may take whatever it brings, and fetchRate the
+	// bytes a second that it must bring beyond: who drips holds up a
+	// conversation for a minute, not for all of fetchTime.
+	fetchStart = time.Minute
+	fetchRate  = 1024
+)
+
+// paced is a stream whose end moves away as bytes come.
+type paced struct {
+	Stream
+	start time.Time
+	last  time.Time // the end at the latest
+	bytes int64     // owned by the reader
+}
+
+func newPaced(s Stream, now time.Time, limit time.Duration) *paced {
+	p := &paced{Stream: s, start: now, last: now.Add(limit)}
+	p.move()
+	return p
+}
+
+func (p *paced) move() {
+	end := p.start.Add(fetchStart + time.Duration(p.bytes)*time.Second/fetchRate)
+	if end.After(p.last) {
+		end = p.last
+	}
+	p.SetEnd(end)
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	n, err := p.Stream.Read(b)
+	p.bytes += int64(n)
+	p.move()
+	return n, err
+}
