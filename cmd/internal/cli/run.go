@@ -102,17 +102,9 @@ func wire(app *cli.App) {
 	app.HideHelpCommand = false
 	app.EnableBashCompletion = true
 	app.Suggest = true
-	refuse := func(c *cli.Context, err error, _ bool) error {
-		where := app.Name
-		if c.Command != nil && c.Command.Name != "" && c.Command.Name != app.Name {
-			where += " " + c.Command.Name
-		}
-		return exit.Errorf(exit.Usage, "%w", err).WithHint("%s --help shows the flags", where)
-	}
-	app.OnUsageError = refuse
+	app.OnUsageError = refuse(app.Name)
 	for _, c := range app.Commands {
-		c.OnUsageError = refuse
-		c.HideHelpCommand = true
+		wireCommand(c, app.Name)
 	}
 	if app.Action == nil {
 		app.Action = func(c *cli.Context) error {
@@ -123,6 +115,33 @@ func wire(app *cli.App) {
 			}
 			return exit.Errorf(exit.Usage, "no command %q", c.Args().First()).WithHint("%s --help lists them", app.Name)
 		}
+	}
+}
+
+// refuse is what is said of wrong flags of a command.
+func refuse(where string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error {
+		return exit.Errorf(exit.Usage, "%w", err).WithHint("%s --help shows the flags", where)
+	}
+}
+
+// wireCommand does for a command, and those below it, what wire does for app.
+// above is the command that it belongs to.
+func wireCommand(c *cli.Command, above string) {
+	where := above + " " + c.Name
+	c.OnUsageError = refuse(where)
+	c.HideHelpCommand = true
+	for _, sub := range c.Subcommands {
+		wireCommand(sub, where)
+	}
+	if c.Action != nil || len(c.Subcommands) == 0 {
+		return
+	}
+	c.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return cli.ShowSubcommandHelp(c)
+		}
+		return exit.Errorf(exit.Usage, "no command %q", c.Args().First()).WithHint("%s --help lists them", where)
 	}
 }
 
