@@ -74,7 +74,7 @@ func classify(e *env, err error) error {
 		if !ok {
 			code = exit.Failed
 		}
-		return &exit.Error{Code: code, Reason: string(refused.Code), Err: err, Hint: e.hint(hints[code])}
+		return &exit.Error{Code: code, Reason: string(refused.Code), Err: err, Hint: e.hint(e.hintFor(code))}
 	}
 	var settings *home.ConfigError
 	if errors.As(err, &settings) {
@@ -86,6 +86,20 @@ func classify(e *env, err error) error {
 		}
 	}
 	return err
+}
+
+// swarmHints go before hints in the commands of the swarm.
+var swarmHints = map[int]string{
+	exit.NoUser:      "simplexd swarm ls lists the conversations, swarm members CONV who is in one, swarm log CONV the messages",
+	exit.Unavailable: "simplexd swarm doctor finds out why",
+	exit.NoPerm:      "simplexd swarm members CONV tells who may do what",
+}
+
+func (e *env) hintFor(code int) string {
+	if text, ok := swarmHints[code]; ok && e.inSwarm {
+		return text
+	}
+	return hints[code]
 }
 
 // hint is nothing with --quiet.

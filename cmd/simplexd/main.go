@@ -46,6 +46,7 @@ type env struct {
 	timeout time.Duration // 0: the command's own
 	json    bool
 	quiet   bool
+	inSwarm bool // the command is one of the swarm's
 	log     *slog.Logger
 	key     *secret.Source // of an encrypted profile
 }

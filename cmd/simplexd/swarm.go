@@ -110,6 +110,7 @@ func (e *env) swarm(name, usage, argsUsage, about string, examples []string, min
 				}
 				return exit.Errorf(exit.Usage, "swarm %s takes %s", name, takes)
 			}
+			e.inSwarm = true
 			return e.with(c.Context, time.Minute, func(ctx context.Context, s *session) error { return run(ctx, s, c) })
 		},
 	}

@@ -48,6 +48,9 @@ func swarmAccountCommand(e *env) *ucli.Command {
 					if err != nil {
 						return err
 					}
+					if _, err := os.Stat(p.Archive); err != nil {
+						return exit.Errorf(exit.NoInput, "%w", err)
+					}
 					return e.swarmAccount(ctx, s, "accountImport", p)
 				}),
 		},

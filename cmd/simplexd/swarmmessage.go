@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,9 @@ func swarmFileCommand(e *env) *ucli.Command {
 					path, err := filepath.Abs(c.Args().Get(1))
 					if err != nil {
 						return err
+					}
+					if _, err := os.Stat(path); err != nil {
+						return exit.Errorf(exit.NoInput, "%w", err)
 					}
 					return e.swarmWrite(ctx, s, "fileSend", api.SwarmParams{Conv: c.Args().First(), File: path, ReplyTo: c.String("reply-to")})
 				}),

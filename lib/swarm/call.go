@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,6 +128,9 @@ func voting(action commit.Action) method {
 	})
 }
 
+// votable is what admins vote on.
+var votable = []commit.Action{commit.Ban, commit.Unban, commit.Elevate, commit.Demote}
+
 var methods map[string]method
 
 func init() {
@@ -167,7 +171,11 @@ func init() {
 		"log": in(callLog), "since": in(callSince), "members": in(func(ctx context.Context, n *Node, c *conv, _ *api.SwarmParams) (any, error) { return n.Roster(ctx, c) }),
 		"ban": voting(commit.Ban), "unban": voting(commit.Unban), "promote": voting(commit.Elevate), "demote": voting(commit.Demote),
 		"vote": in(func(ctx context.Context, n *Node, c *conv, p *api.SwarmParams) (any, error) {
-			id, err := n.Vote(ctx, c, commit.Action(p.Text), strings.ToLower(p.Who), false)
+			action := commit.Action(p.Text)
+			if !slices.Contains(votable, action) {
+				return nil, usagef("there is no vote to %q; ban, unban, elevate and demote are there", p.Text)
+			}
+			id, err := n.Vote(ctx, c, action, strings.ToLower(p.Who), false)
 			return wrote(c.id, id, err)
 		}),
 		"leave": callGo(false), "remove": callGo(true), "profile": in(callProfile), "profileSet": in(callProfileSet),

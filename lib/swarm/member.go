@@ -88,6 +88,9 @@ func (n *Node) Vote(ctx context.Context, c *conv, action commit.Action, who stri
 			return nil, err
 		}
 		d, ok, err := compose.Resolve(ctx, s.place(), subject, us)
+		if err == nil && !ok && stepDown {
+			err = fmt.Errorf("%w: the last admin stays one", ErrState)
+		}
 		if err != nil || !ok {
 			return nil, err
 		}
@@ -209,7 +212,7 @@ func (s *snapshot) devicesByOwner(ctx context.Context) (map[string][]string, err
 
 // votes are those that are not decided.
 func (s *snapshot) votes(ctx context.Context) (out []api.SwarmVote, err error) {
-	for _, action := range []commit.Action{commit.Ban, commit.Unban, commit.Elevate, commit.Demote} {
+	for _, action := range votable {
 		for _, kind := range []commit.Kind{commit.Admins, commit.Members, commit.Invited, commit.Devices} {
 			dir := "votes/" + string(action) + "/" + string(kind)
 			who, err := s.names(ctx, dir)

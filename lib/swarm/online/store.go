@@ -62,7 +62,14 @@ func (s store) Has(ctx context.Context, conv, c commit.ObjectID) (bool, error) {
 }
 
 func (s store) Serve(ctx context.Context, conv commit.ObjectID, _ ident.DeviceID, rw peer.Stream) error {
-	return s.node.Serve(ctx, conv, rw)
+	head, err := s.node.Head(ctx, conv)
+	if err == nil {
+		err = s.node.Serve(ctx, conv, rw)
+	}
+	if err == nil { // who fetches knows what we wrote, if it is that we leave
+		err = s.node.Heard(ctx, conv, head)
+	}
+	return err
 }
 
 func (s store) Fetch(ctx context.Context, conv commit.ObjectID, dev ident.DeviceID, rw peer.Stream) (peer.Fetched, error) {
