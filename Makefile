@@ -23,7 +23,7 @@ crash: export SIM_SEEDS      ?= 1000
 all: build
 
 build: gen ## the programs, into bin/
-	$(GO) build -trimpath -tags "$(TAGS)" -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '-s -w' -tags "$(TAGS)" -o bin/ ./cmd/...
 
 gen: ## the patched copy of crypto/tls, where it is missing or old
 	$(GO) run ./scripts/tlsfork
