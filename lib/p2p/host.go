@@ -209,8 +209,12 @@ func (h *Host) Unhandle(proto string) { h.host.RemoveStreamHandler(protocol.ID(p
 // Close ends all connections and waits for all goroutines.
 func (h *Host) Close() error {
 	h.mu.Lock()
+	again := h.closed
 	h.closed = true
 	h.mu.Unlock()
+	if again {
+		return nil
+	}
 	h.cancel()
 	if h.relay != nil {
 		_ = h.relay.Close()
