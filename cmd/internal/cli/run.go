@@ -129,7 +129,9 @@ func refuse(where string) cli.OnUsageErrorFunc {
 // above is the command that it belongs to.
 func wireCommand(c *cli.Command, above string) {
 	where := above + " " + c.Name
-	c.OnUsageError = refuse(where)
+	if c.OnUsageError == nil {
+		c.OnUsageError = refuse(where)
+	}
 	c.HideHelpCommand = true
 	for _, sub := range c.Subcommands {
 		wireCommand(sub, where)
