@@ -63,6 +63,10 @@ func TestSwitch(t *testing.T) {
 	p.talk(t, 0, 3)
 	p.alice.AddServer(second.Addr.String())
 	p.alice.Restart()
+	before, err := p.alice.EnableNotifications(t.Context(), p.toBob)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.alice.Switch(t.Context(), p.toBob); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +83,12 @@ func TestSwitch(t *testing.T) {
 		t.Errorf("phases %v", phases)
 	}
 	p.check(t, 23)
+	if n := agenttest.Wait[agent.NotifierSet](t, p.alice.Client, p.toBob, 1)[0]; !n.Enabled || n.Err != nil {
+		t.Errorf("notifications of the new queue: %+v", n)
+	}
+	if n, err := p.alice.EnableNotifications(t.Context(), p.toBob); err != nil || n.ID == before.ID || n.ID == "" {
+		t.Errorf("the notifier is still the old queue's: %v", err)
+	}
 	first.Stop() // nobody needs it any more
 	p.bob.Restart()
 	p.talk(t, 23, 3)

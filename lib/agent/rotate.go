@@ -269,20 +269,44 @@ func (a *Agent) doQueueDrain(ctx context.Context, t *turn, c *StoredCommand) (un
 	if old == nil {
 		return "", ErrNotFound
 	}
+	notified, err := a.hasNotifier(ctx, old)
+	if err != nil {
+		return "", err
+	}
 	left, err := a.drain(ctx, t.Conn, old)
 	switch {
 	case err != nil && temporary(err) && a.cfg.Now().Sub(c.CreatedAt) < a.cfg.Timing.SendFor:
-		if changed := a.change(ctx, c.Conn, func(t *turn) error { return t.switchOver(c, switchLate) }); changed != nil {
-			return "", changed
+		if old.Switch == switchLate {
+			return old.Server, err
 		}
-		return old.Server, err
+		return "", a.change(ctx, c.Conn, func(t *turn) error {
+			t.done(c)
+			if err := t.switchOver(c, switchLate, notified); err != nil {
+				return err
+			}
+			t.command(commandQDrain, old.Row, nil) // after what has to be done now
+			return nil
+		})
 	case err == nil && left > 0:
 		return "", errNotYet // the acknowledgement of each message wakes us
 	}
 	return "", a.change(ctx, c.Conn, func(t *turn) error {
 		t.done(c)
-		return t.switchOver(c, switchDone)
+		return t.switchOver(c, switchDone, notified)
 	})
+}
+
+// hasNotifier tells whether notifications of a queue are on.
+func (a *Agent) hasNotifier(ctx context.Context, q *RcvQueue) (on bool, err error) {
+	err = a.cfg.Store.View(ctx, func(tx Tx) error {
+		_, err := tx.Notifier(q.Row)
+		on = err == nil
+		if notFound(err) {
+			return nil
+		}
+		return err
+	})
+	return on, err
 }
 
 // drain returns how many messages a queue has that nothing can be added to.
@@ -300,8 +324,9 @@ func (a *Agent) drain(ctx context.Context, c *Conn, q *RcvQueue) (left int, err 
 	return i.Size, err
 }
 
-// switchOver uses the new queue from now on; the message that waited is taken.
-func (t *turn) switchOver(c *StoredCommand, to SwitchState) error {
+// switchOver uses the new queue from now on; the message that waited is taken,
+// and notifications, if the old one had them, are those of the new one.
+func (t *turn) switchOver(c *StoredCommand, to SwitchState, notified bool) error {
 	old := t.rcvQueue(c.Queue)
 	if old == nil || old.Switch == to {
 		return nil
@@ -315,6 +340,9 @@ func (t *turn) switchOver(c *StoredCommand, to SwitchState) error {
 		if q.Replaces == old.Row {
 			q.Primary, q.Replaces = true, 0
 			t.put(q)
+			if notified {
+				t.command(commandNotify, q.Row, nil)
+			}
 			t.then(func() { t.a.release(t.ID, q.Row) })
 		}
 	}
