@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -96,4 +97,31 @@ func TestSwitch(t *testing.T) {
 	if err != nil || !slices.Equal(i.RcvServers, []string{second.Addr.String()}) {
 		t.Errorf("receiving on %v: %v", i.RcvServers, err)
 	}
+}
+
+// The old relay goes away in the middle of a switch: the new queue is used at
+// once, and the old one is emptied and deleted when its relay is back.
+func TestSwitchFromRelayAway(t *testing.T) {
+	first, second := smptest.Start(t), smptest.Start(t)
+	p := &pair{alice: party(t, "alice", nil, first), bob: party(t, "bob", nil, second)}
+	p.connect(t, agent.InviteOptions{})
+	p.talk(t, 0, 2)
+	p.alice.AddServer(second.Addr.String())
+	p.alice.Restart()
+	secured := make(chan struct{})
+	p.alice.Client.Handle = func(_ context.Context, _ agent.ConnID, ev agent.Event) error {
+		if s, ok := ev.(agent.Switched); ok && s.Phase == agent.SwitchSecured {
+			close(secured)
+		}
+		return nil
+	}
+	if err := p.alice.Switch(t.Context(), p.toBob); err != nil {
+		t.Fatal(err)
+	}
+	<-secured
+	first.Stop()
+	p.talk(t, 2, 3)
+	first.Restart()
+	agenttest.Wait[agent.Switched](t, p.alice.Client, p.toBob, 4)
+	p.talk(t, 5, 2)
 }
