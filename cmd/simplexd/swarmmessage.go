@@ -191,13 +191,14 @@ func (e *env) swarmLog(ctx context.Context, s *session, c *ucli.Context) error {
 	}
 	ctx, cancel := e.limit(c.Context, 0)
 	defer cancel()
-	last := ""
-	if len(r.Messages) > 0 {
-		last = r.Messages[0].Commit
-	}
+	return e.swarmFollow(ctx, s, p, r.Head)
+}
+
+// swarmFollow prints what comes after a head of the conversation.
+func (e *env) swarmFollow(ctx context.Context, s *session, p api.SwarmParams, head string) error {
 	for ctx.Err() == nil {
-		p := api.SwarmParams{Conv: p.Conv, Commit: last, Raw: p.Raw, Wait: true}
-		r = api.SwarmLog{}
+		p := api.SwarmParams{Conv: p.Conv, Commit: head, Raw: p.Raw, Wait: true}
+		var r api.SwarmLog
 		if err := s.Call(ctx, "swarm.since", p, &r); err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -208,8 +209,8 @@ func (e *env) swarmLog(ctx context.Context, s *session, c *ucli.Context) error {
 			if err := e.swarmLine(m); err != nil {
 				return err
 			}
-			last = m.Commit
 		}
+		head = r.Head
 	}
 	return nil
 }

@@ -126,7 +126,8 @@ type SwarmFile struct {
 
 // SwarmLog is the result of "swarm.log", the newest first.
 type SwarmLog struct {
-	Type     string         `json:"type"` // "swarmLog"
+	Type     string         `json:"type"`           // "swarmLog"
+	Head     string         `json:"head,omitempty"` // that of the conversation, for "swarm.since"
 	Messages []SwarmMessage `json:"messages"`
 	More     bool           `json:"more,omitempty"`
 }

@@ -334,30 +334,6 @@ func callSince(ctx context.Context, n *Node, c *conv, p *api.SwarmParams) (any, 
 	}
 }
 
-// since are the entries that our head reaches and a commit does not, the newest
-// first.
-func (n *Node) since(ctx context.Context, c *conv, after commit.ObjectID, raw bool) (*api.SwarmLog, error) {
-	head, err := c.repo.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.repo.Missing(ctx, head, after)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.SwarmLog{Type: "swarmLog", Messages: []api.SwarmMessage{}}
-	for i := len(list) - 1; i >= 0; i-- {
-		m, err := n.entry(ctx, c, list[i])
-		if err != nil {
-			return nil, err
-		}
-		if raw || m.Kind != kindMerge {
-			out.Messages = append(out.Messages, m)
-		}
-	}
-	return out, nil
-}
-
 func callStatus(ctx context.Context, n *Node, p *api.SwarmParams) (any, error) {
 	a, err := n.self(ctx)
 	if err != nil {
@@ -405,11 +381,9 @@ func (n *Node) convStatus(ctx context.Context, id commit.ObjectID) (*api.SwarmCo
 	if at, err := get[time.Time](ctx, n, kindMark, id.String(), markSynced); err == nil {
 		v.Synced = at
 	}
-	list, err := c.repo.Missing(ctx, head, commit.ObjectID{})
-	if err != nil {
+	if _, v.Commits, err = c.repo.Position(ctx, head); err != nil {
 		return nil, err
 	}
-	v.Commits = len(list)
 	remotes, err := c.repo.Remotes(ctx)
 	if err != nil {
 		return nil, err

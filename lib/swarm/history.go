@@ -99,11 +99,16 @@ func (n *Node) tell(ctx context.Context, c *conv) error {
 	if err != nil || head == from {
 		return err
 	}
-	news, err := c.repo.Missing(ctx, head, from)
-	if err != nil {
+	if err := c.newer(ctx, head, from, func(list []repo.Meta) error { return n.tellSome(ctx, c, list) }); err != nil {
 		return err
 	}
-	for _, meta := range news {
+	return n.setMark(ctx, c, markTold, head)
+}
+
+// tellSome tells of some commits, and notes what they say about others.
+func (n *Node) tellSome(ctx context.Context, c *conv, list []repo.Meta) error {
+	told := make([]api.SwarmMessage, 0, len(list))
+	for _, meta := range list {
 		m, err := n.entry(ctx, c, meta)
 		if err != nil {
 			return err
@@ -113,25 +118,55 @@ func (n *Node) tell(ctx context.Context, c *conv) error {
 				return err
 			}
 		}
-		if m.Kind == kindMerge {
-			continue
-		}
-		if err := n.cfg.Handler(ctx, m); err != nil {
-			return err
+		told = append(told, m)
+	}
+	values, err := n.relations(ctx, c, told)
+	if err == nil && len(values) > 0 {
+		err = n.cfg.Values.Put(ctx, values...)
+	}
+	for i := 0; i < len(told) && err == nil; i++ {
+		if told[i].Kind != kindMerge {
+			err = n.cfg.Handler(ctx, told[i])
 		}
 	}
-	return n.setMark(ctx, c, markTold, head)
+	return err
 }
 
-// kindMerge is the kind of commits with two parents.
-const kindMerge = "merge"
+// caughtUp tells of what could not be told of before, so that what is said about
+// messages is noted.
+func (n *Node) caughtUp(ctx context.Context, c *conv) error {
+	head, err := c.repo.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if at, err := n.mark(ctx, c, markTold); err != nil || at == head {
+		return err
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	n.told(ctx, c)
+	return nil
+}
+
+// Kinds of entries that are no types of messages.
+const (
+	kindMerge = "merge" // two parents
+	kindEdit  = "edit"  // of whatever type
+)
 
 // entry is a commit as a message.
 func (n *Node) entry(ctx context.Context, c *conv, meta repo.Meta) (api.SwarmMessage, error) {
+	m, _, err := n.read(ctx, c, meta)
+	return m, err
+}
+
+// read reads a commit, as a message and as it is; the latter is nil for a merge
+// and for what cannot be read.
+func (n *Node) read(ctx context.Context, c *conv, meta repo.Meta) (api.SwarmMessage, commit.Message, error) {
 	out := api.SwarmMessage{Type: "swarmMessage", V: api.Version, Conv: c.id.String(), Commit: meta.ID.String(), Device: meta.Device}
 	s, err := c.at(ctx, meta.ID)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	out.SentAt, out.Name = time.Unix(s.head.Author.Time, 0).UTC(), s.head.Author.Name
 	if out.Name == out.Device {
@@ -141,22 +176,22 @@ func (n *Node) entry(ctx context.Context, c *conv, meta repo.Meta) (api.SwarmMes
 		out.Parents = append(out.Parents, p.String())
 	}
 	if out.Author, err = n.authorOf(ctx, c, s, meta); err != nil {
-		return out, err
+		return out, nil, err
 	}
 	if a, err := n.self(ctx); err == nil {
 		out.Own = out.Author == a.device.URI().String()
 	}
 	if len(meta.Parents) > 1 {
 		out.Kind = kindMerge
-		return out, nil
+		return out, nil, nil
 	}
 	m, err := commit.ParseMessage(s.head.Message)
 	if err != nil {
 		out.Kind = "unreadable"
-		return out, nil
+		return out, nil, nil
 	}
 	n.fill(ctx, c, &out, meta.ID, m)
-	return out, nil
+	return out, m, nil
 }
 
 // authorOf is the account of a commit's device; who leaves is in the tree
@@ -188,7 +223,7 @@ func (n *Node) fill(ctx context.Context, c *conv, out *api.SwarmMessage, id comm
 		out.ReactTo = to.String()
 	}
 	if m.IsEdit() {
-		out.Kind, out.Deleted = "edit", m.IsDeletion()
+		out.Kind, out.Deleted = kindEdit, m.IsDeletion()
 		if of, ok := m.Edit(); ok {
 			out.ReplyTo = of.String()
 		}

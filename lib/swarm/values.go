@@ -34,6 +34,7 @@ const (
 	kindAccount = "account" // the one with the key ""
 	kindConv    = "conv"    // key: conversation
 	kindMark    = "mark"    // of a conversation: told, read, and read by others
+	kindAbout   = "about"   // of a conversation, key: message; what edits it or reacts to it
 	kindPref    = "pref"    // our settings of a conversation
 	kindIdem    = "idem"    // what was sent under a key
 	kindFile    = "file"    // key: commit; where a file lies here
