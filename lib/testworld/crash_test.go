@@ -126,6 +126,11 @@ func crash(ctx context.Context, t *testing.T, w *World, h *History, plan crashPl
 		senders.Wait()
 		close(done)
 	}()
+	// A follower that finds no daemon when it begins opens the profile itself,
+	// and no daemon could start any more: nobody is killed before both are there.
+	for (h.ShownOf("alice>bob") == 0 || h.ShownOf("bob>alice") == 0) && ctx.Err() == nil && !t.Failed() {
+		<-time.After(20 * time.Millisecond)
+	}
 	counts := kill(ctx, t, w, h, plan, done)
 	<-done
 	for h.Missing() > 0 && ctx.Err() == nil && !t.Failed() {

@@ -100,6 +100,19 @@ func (h *History) MissingOf(name Stream) int {
 	return 0
 }
 
+// ShownOf is how many messages of one stream have been shown.
+func (h *History) ShownOf(name Stream) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, op := range h.ops {
+		if op.Kind == Shown && op.Stream == name {
+			n++
+		}
+	}
+	return n
+}
+
 // WriteTo writes the entries as JSON, one a line.
 func (h *History) WriteTo(w io.Writer) (int64, error) {
 	h.mu.Lock()
