@@ -27,6 +27,12 @@ func swarmStatusCommand(e *env) *ucli.Command {
 				return e.printJSON(r)
 			}
 			for _, v := range r.Convs {
+				if v.Error != "" {
+					if err := e.print("%s\tdamaged\t\t%s", v.Conv, printable(v.Error)); err != nil {
+						return err
+					}
+					continue
+				}
 				synced := "never"
 				if !v.Synced.IsZero() {
 					synced = v.Synced.Local().Format(time.DateTime)

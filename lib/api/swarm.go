@@ -65,7 +65,7 @@ type SwarmConv struct {
 	Description string `json:"description,omitempty"`
 	Mode        string `json:"mode"`
 	// State is "invited" (a request), "cloning", "member", "left", "declined",
-	// "blocked" or "banned".
+	// "blocked" or "banned", or "damaged" if it cannot be read.
 	State     string    `json:"state"`
 	Members   int       `json:"members,omitempty"`
 	Unread    int       `json:"unread,omitempty"`
@@ -197,6 +197,7 @@ type SwarmConvStatus struct {
 	// Refused are heads whose history did not pass, with the reasons.
 	Refused   map[string]string `json:"refused,omitempty"`
 	Neighbors []string          `json:"neighbors,omitempty"` // in the DRT
+	Error     string            `json:"error,omitempty"`     // why it cannot be read
 }
 
 // SwarmVerdict is the result of checking one commit.

@@ -151,6 +151,8 @@ type archive struct {
 	Name    string        `json:"name,omitempty"`
 	Account []byte        `json:"account"`
 	Convs   []*convRecord `json:"conversations"`
+	// Peers are the devices that have them, and where they were.
+	Peers map[string]peerRecord `json:"peers,omitempty"`
 }
 
 // The frame of an archive: magic, salt, nonce, AES-256-GCM of JSON under a key
@@ -183,7 +185,11 @@ func (n *Node) sealArchive(ctx context.Context, passphrase string) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	plain, err := json.Marshal(archive{1, n.displayName(a), keys, convs})
+	peers, err := n.sources(ctx, a, convs)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := json.Marshal(archive{1, n.displayName(a), keys, convs, peers})
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +204,44 @@ func (n *Node) sealArchive(ctx context.Context, passphrase string) ([]byte, erro
 	out := append(append([]byte(archiveMagic), salt...), nonce...)
 	return k.Seal(out, nonce, plain, []byte(archiveMagic)), nil
 }
+
+// sources notes in the conversations which devices have them, and returns where
+// these were.
+func (n *Node) sources(ctx context.Context, a *account, convs []*convRecord) (map[string]peerRecord, error) {
+	own := a.device.ID().String()
+	peers := map[string]peerRecord{}
+	for _, r := range convs {
+		if r.State != Member {
+			continue
+		}
+		certs, err := n.Peers(ctx, r.ID)
+		if err != nil {
+			continue // it cannot be read here, but perhaps with others
+		}
+		r.Devices = []string{own}
+		for _, c := range certs[:min(len(certs), maxSources)] {
+			r.Devices = append(r.Devices, c.DeviceID().String())
+		}
+		for _, d := range r.Devices {
+			p, err := get[peerRecord](ctx, n, kindPeer, "", d)
+			if err != nil && !isNotFound(err) {
+				return nil, err
+			}
+			if err == nil {
+				peers[d] = p
+			}
+		}
+	}
+	us := peerRecord{URI: a.device.URI().String(), Name: n.displayName(a)}
+	if net := n.network(); net != nil {
+		us.Peer, us.Addrs = net.Name(), net.Addresses()
+	}
+	peers[own] = us
+	return peers, nil
+}
+
+// maxSources is how many devices of a conversation an archive names.
+const maxSources = 64
 
 // errArchive is said of every archive that cannot be opened.
 var errArchive = errors.New("swarm: not an archive, or another passphrase")
@@ -271,6 +315,11 @@ func (n *Node) adopt(ctx context.Context, a *archive) (*api.SwarmAccount, error)
 	}
 	if err := n.putAccount(ctx, a.Name, keys); err != nil {
 		return nil, err
+	}
+	for dev, p := range a.Peers {
+		if err := n.cfg.Values.Put(ctx, value(kindPeer, "", dev, p)); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range a.Convs {
 		if _, err := n.record(ctx, r.ID); err == nil {

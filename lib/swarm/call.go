@@ -283,7 +283,7 @@ func callList(requests bool) method {
 			}
 			v, err := n.summary(ctx, r)
 			if err != nil {
-				return nil, err
+				v = &api.SwarmConv{Type: "swarmConversation", Conv: r.ID.String(), Title: r.Title, Mode: r.Mode.String(), State: "damaged"}
 			}
 			out.Convs = append(out.Convs, *v)
 		}

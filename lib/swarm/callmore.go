@@ -2,6 +2,8 @@ package swarm
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -255,15 +257,16 @@ func (n *Node) Revoke(ctx context.Context, dev ident.DeviceID) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, id := range active {
 		if err := n.revokeIn(ctx, a, id, dev); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("swarm: conversation %s: %w", id, err))
 		}
 	}
 	if net := n.network(); net != nil {
 		net.Recheck()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (n *Node) revokeIn(ctx context.Context, a *account, id commit.ObjectID, dev ident.DeviceID) error {
@@ -357,8 +360,11 @@ func callStatus(ctx context.Context, n *Node, p *api.SwarmParams) (any, error) {
 	}
 	for _, id := range active {
 		v, err := n.convStatus(ctx, id)
-		if err != nil {
+		if err != nil && p.Conv != "" {
 			return nil, err
+		}
+		if err != nil { // the others can be looked at all the same
+			v = &api.SwarmConvStatus{Conv: id.String(), Error: err.Error()}
 		}
 		if net != nil {
 			v.Neighbors = net.Neighbors(id)

@@ -83,6 +83,19 @@ func TestPages(t *testing.T) {
 			t.Errorf("in the copy: %+v", m)
 		}
 	}
+	// An archive says who has it.
+	sealed, err := b.sealArchive(t.Context(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := openArchive(sealed, "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "who has it", kept.Convs[0].Devices, []string{b.dev.ID().String(), a.dev.ID().String()})
+	if p := kept.Peers[a.dev.ID().String()]; p.URI != a.uri() {
+		t.Errorf("in the archive: %+v", p)
+	}
 	// Nothing is new after the head of a log.
 	if l := b.call("since", api.SwarmParams{Conv: conv, Commit: l.Head}).(*api.SwarmLog); len(l.Messages) != 0 {
 		t.Errorf("%d messages after the head", len(l.Messages))

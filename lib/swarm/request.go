@@ -182,7 +182,7 @@ func (n *Node) Request(ctx context.Context, i *Invitation) (bool, error) {
 	case r.State != Invited && r.State != Left && r.State != Removed:
 		// Who is in already, and only lacks the copy, has one more place to
 		// get it from; who declined stays so.
-		if r.State == Cloning {
+		if r.State == Cloning && len(r.Devices) < maxSources {
 			r.Devices = append(r.Devices, i.Devices...)
 			slices.Sort(r.Devices)
 			r.Devices = slices.Compact(r.Devices)

@@ -174,6 +174,20 @@ func (n *Node) DevicesOf(ctx context.Context, u ident.URI) (out []ident.DeviceID
 	return out, err
 }
 
+// Known are the devices that we have met and that can be looked for.
+func (n *Node) Known(ctx context.Context) (out []ident.DeviceID, err error) {
+	all, err := n.cfg.Values.List(ctx, kindPeer, "")
+	for _, v := range all {
+		var p peerRecord
+		if json.Unmarshal(v.Data, &p) == nil && p.Peer != "" {
+			if d, err := ident.ParseDeviceID(v.Key); err == nil {
+				out = append(out, d)
+			}
+		}
+	}
+	return out, err
+}
+
 // Whose is the account of a device, by what it showed or by a tree it is in.
 func (n *Node) Whose(ctx context.Context, dev ident.DeviceID) (ident.URI, error) {
 	p, err := get[peerRecord](ctx, n, kindPeer, "", dev.String())
@@ -214,22 +228,7 @@ func (n *Node) Unwelcome(ctx context.Context) (out []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var snaps []*snapshot
-	for _, id := range active {
-		c, err := n.open(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		s, err := c.at(ctx, commit.ObjectID{})
-		if err != nil {
-			return nil, err
-		}
-		if any, err := s.has(ctx, "banned"); err != nil {
-			return nil, err
-		} else if any {
-			snaps = append(snaps, s)
-		}
-	}
+	snaps := n.withBans(ctx, active)
 	for _, v := range peers {
 		var p peerRecord
 		if json.Unmarshal(v.Data, &p) != nil || p.Peer == "" {
@@ -261,6 +260,30 @@ func (n *Node) Unwelcome(ctx context.Context) (out []string, err error) {
 	return out, nil
 }
 
+// withBans are the conversations that have banned somebody. One that cannot be
+// read has no say in who may connect: each stream is judged by itself.
+func (n *Node) withBans(ctx context.Context, convs []commit.ObjectID) []*snapshot {
+	var out []*snapshot
+	for _, id := range convs {
+		c, err := n.open(ctx, id)
+		var s *snapshot
+		if err == nil {
+			s, err = c.at(ctx, commit.ObjectID{})
+		}
+		any := false
+		if err == nil {
+			any, err = s.has(ctx, "banned")
+		}
+		if err != nil {
+			n.log.Debug("a conversation that cannot be read", "conv", id, "err", err)
+		}
+		if any {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func isBlocked(ctx context.Context, n *Node, uri string) bool {
 	_, err := n.cfg.Values.Get(ctx, kindBlock, "", uri)
 	return err == nil
@@ -280,8 +303,8 @@ func (n *Node) welcomeSomewhere(ctx context.Context, convs []commit.ObjectID, de
 		return false, nil
 	}
 	for _, id := range convs {
-		if st, err := n.Standing(ctx, id, dev); err != nil || st == Welcome {
-			return st == Welcome, err
+		if st, err := n.Standing(ctx, id, dev); err == nil && st == Welcome {
+			return true, nil
 		}
 	}
 	return false, nil

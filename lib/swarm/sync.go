@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/simplexkit/simplexkit/lib/swarm/commit"
 	"github.com/simplexkit/simplexkit/lib/swarm/ident"
@@ -170,6 +171,28 @@ func (n *Node) Active(ctx context.Context) (active, wanting []commit.ObjectID, e
 		}
 	}
 	return active, wanting, err
+}
+
+// Ready looks after a conversation that takes part: what was not told of when we
+// ended is told now. One whose repository is gone takes part no longer, which
+// ready is false for: it is to be copied again, or, if we left it, is forgotten.
+func (n *Node) Ready(ctx context.Context, id commit.ObjectID) (ready bool, err error) {
+	c, err := n.open(ctx, id)
+	if err == nil {
+		return true, n.caughtUp(ctx, c)
+	}
+	if !isNotFound(err) {
+		return false, err
+	}
+	return false, n.edit(ctx, id, func(r *convRecord) error {
+		switch r.State {
+		case Member:
+			r.State = Cloning
+		case Left:
+			r.State, r.Erase = Removed, false
+		}
+		return nil
+	})
 }
 
 // Head is the head of a conversation.
@@ -373,14 +396,25 @@ func (n *Node) Clone(ctx context.Context, id commit.ObjectID, dev ident.DeviceID
 	return n.join(ctx, c)
 }
 
-// Sources are the devices that an accepted conversation can be copied from, and
-// the token of its invitation, if it is an open one.
+// Sources are the devices that an accepted conversation can be copied from, our
+// own others last, and the token of its invitation, if it is an open one.
 func (n *Node) Sources(ctx context.Context, id commit.ObjectID) (devices []string, token string, err error) {
 	r, err := n.record(ctx, id)
 	if err != nil {
 		return nil, "", err
 	}
-	return r.Devices, r.Token, nil
+	devices = slices.Clone(r.Devices)
+	a, err := n.self(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	ours, err := n.siblings(ctx, a)
+	for _, d := range ours {
+		if !slices.Contains(devices, d) {
+			devices = append(devices, d)
+		}
+	}
+	return devices, r.Token, err
 }
 
 // Where is the libp2p name of a device and the addresses at which it was last.

@@ -171,6 +171,26 @@ func (e *usageError) Error() string { return "swarm: " + e.s }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
+// first makes the first commit of a conversation. Two that one device begins in
+// the same second would be the same: the later one has a later date.
+func (n *Node) first(ctx context.Context, a *account, mode commit.Scope, other ident.URI, at time.Time) ([]commit.Object, commit.ObjectID, error) {
+	for {
+		objects, err := compose.Make(ctx, compose.At{Trees: commit.NewTrees(commit.Mem{}), Tree: commit.EmptyTree}, commit.ObjectID{},
+			compose.Initial(a.device, mode, other), n.writer(a, at))
+		if err != nil {
+			return nil, commit.ObjectID{}, err
+		}
+		root := objects[len(objects)-1].ID()
+		if _, err := n.record(ctx, root); isNotFound(err) || err != nil {
+			if isNotFound(err) {
+				err = nil
+			}
+			return objects, root, err
+		}
+		at = at.Add(time.Second)
+	}
+}
+
 // New begins a conversation; the first commit's id is its name.
 func (n *Node) New(ctx context.Context, mode commit.Scope, other ident.URI, p commit.Profile) (commit.ObjectID, error) {
 	a, err := n.self(ctx)
@@ -183,12 +203,10 @@ func (n *Node) New(ctx context.Context, mode commit.Scope, other ident.URI, p co
 			return id, err
 		}
 	}
-	objects, err := compose.Make(ctx, compose.At{Trees: commit.NewTrees(commit.Mem{}), Tree: commit.EmptyTree}, commit.ObjectID{},
-		compose.Initial(a.device, mode, other), n.writer(a, at))
+	objects, root, err := n.first(ctx, a, mode, other, at)
 	if err != nil {
-		return commit.ObjectID{}, err
+		return root, err
 	}
-	root := objects[len(objects)-1].ID()
 	o, err := n.repoOptions(ctx)
 	if err != nil {
 		return root, err

@@ -229,3 +229,40 @@ func TestThree(t *testing.T) {
 		t.Errorf("the file is another: %v", err)
 	}
 }
+
+// A conversation whose repository was lost comes back from a member, another one
+// that cannot be read does no harm.
+func TestLost(t *testing.T) {
+	a, b := start(t, 0), start(t, 1)
+	a.wait("network", func() bool { return call[api.SwarmStatus](a, "status", api.SwarmParams{}).Running })
+	conv := call[api.SwarmConv](a, "new", api.SwarmParams{Title: "Lost", Mode: "invites-only"}).Conv
+	bad := call[api.SwarmConv](a, "new", api.SwarmParams{Title: "Damaged", Mode: "invites-only"}).Conv
+	b.joined(conv, call[api.SwarmParams](a, "invite", api.SwarmParams{Conv: conv}).Text)
+	call[api.SwarmSent](a, "send", api.SwarmParams{Conv: conv, Text: "kept by b"})
+	b.sees(conv, "kept by b")
+	a.off()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(a.dir, "conversations", conv)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(a.dir, "conversations", bad, "objects")); err != nil {
+		t.Fatal(err)
+	}
+	call[api.SwarmSent](b, "send", api.SwarmParams{Conv: conv, Text: "while it was lost"})
+	a.on()
+	a.wait("conversation", func() bool {
+		states := map[string]string{}
+		for _, c := range call[api.SwarmConvs](a, "list", api.SwarmParams{}).Convs {
+			states[c.Conv] = c.State
+		}
+		if states[bad] != "damaged" {
+			t.Fatalf("%v", states)
+		}
+		return states[conv] == "member"
+	})
+	a.sees(conv, "kept by b", "while it was lost")
+	call[api.SwarmSent](a, "send", api.SwarmParams{Conv: conv, Text: "back again"})
+	b.sees(conv, "back again")
+}

@@ -118,6 +118,7 @@ func (i inbox) Invited(ctx context.Context, from ident.DeviceID, in peer.Invite)
 	p, _ := i.devs.Peer(from)
 	_, err = i.node.Request(ctx, &swarm.Invitation{Conv: in.Conversation, From: u, Devices: []string{from.String()},
 		Peer: p.String(), Title: in.Metadata["title"], Mode: mode})
+	i.tried("copy "+in.Conversation.String(), nil) // there is somebody to copy from now
 	i.kick()
 	return err
 }

@@ -44,8 +44,8 @@ func (o *Online) look(ctx context.Context) error {
 		return err
 	}
 	for _, id := range active {
-		if err := o.join(ctx, id); err != nil {
-			return err
+		if err := o.join(ctx, id); err != nil { // the others do not suffer for it
+			o.log.Warn("a conversation does not take part", "conv", id, "err", err)
 		}
 	}
 	o.introduceAll(ctx)
@@ -57,7 +57,7 @@ func (o *Online) look(ctx context.Context) error {
 	}
 	for _, id := range active {
 		if err := o.askKeys(ctx, id); err != nil {
-			return err
+			o.log.Debug("keys of a conversation", "conv", id, "err", err)
 		}
 	}
 	return o.syncSiblings(ctx)
@@ -65,6 +65,12 @@ func (o *Online) look(ctx context.Context) error {
 
 // join takes part in a conversation; the keys of its devices are in it.
 func (o *Online) join(ctx context.Context, id commit.ObjectID) error {
+	if ready, err := o.node.Ready(ctx, id); err != nil || !ready {
+		if err == nil {
+			o.kick() // it is to be copied now
+		}
+		return err
+	}
 	certs, err := o.node.Peers(ctx, id)
 	if err != nil {
 		return err
@@ -122,6 +128,7 @@ func (o *Online) copy(ctx context.Context, id commit.ObjectID) {
 	err := o.copyFrom(ctx, id)
 	o.tried(what, err)
 	if err != nil {
+		o.askAll(ctx, id)
 		return
 	}
 	o.engine.Join(id)
@@ -156,6 +163,33 @@ func (o *Online) copyFrom(ctx context.Context, id commit.ObjectID) error {
 	}
 	return errors.Join(errs...)
 }
+
+// askAll asks devices that we met for a conversation that nobody else gives.
+// Who has it, and has us as a member, invites us again; that comes in as an
+// invitation does and names the device.
+func (o *Online) askAll(ctx context.Context, id commit.ObjectID) {
+	known, err := o.node.Known(ctx)
+	if err != nil {
+		return
+	}
+	left := maxAsked
+	for _, dev := range known {
+		what := "ask " + id.String() + dev.String()
+		if left == 0 || dev == o.device.ID() || !o.due(what) {
+			continue
+		}
+		left--
+		o.tried(what, o.short(ctx, func(ctx context.Context) error {
+			if err := o.reach(ctx, dev); err != nil {
+				return err
+			}
+			return o.engine.AskInvite(ctx, dev, id)
+		}))
+	}
+}
+
+// maxAsked is how many devices are asked for a conversation at a time.
+const maxAsked = 16
 
 // deliver sends the invitations that wait.
 func (o *Online) deliver(ctx context.Context) error {
