@@ -313,7 +313,7 @@ func callAccept(ctx context.Context, n *Node, p *api.SwarmParams) (any, error) {
 	if _, err := n.self(ctx); err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(p.Conv, invitationPrefix) {
+	if strings.HasPrefix(p.Conv, InvitationPrefix) {
 		i, err := ParseInvitation(p.Conv)
 		if err != nil {
 			return nil, err

@@ -28,8 +28,8 @@ type Invitation struct {
 	Token   string          `json:"k,omitempty"`
 }
 
-// invitationPrefix is how the text of an invitation begins.
-const invitationPrefix = "swarm:/invite#"
+// InvitationPrefix is how the text of an invitation begins.
+const InvitationPrefix = "swarm:/invite#"
 
 // maxInvitation is how long one may be.
 const maxInvitation = 8 << 10
@@ -40,7 +40,7 @@ func (i *Invitation) String() string {
 	if err != nil {
 		panic("swarm: unreachable: an invitation is plain: " + err.Error())
 	}
-	return invitationPrefix + base64.RawURLEncoding.EncodeToString(b)
+	return InvitationPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
 // ErrInvitation is wrapped by the errors of [ParseInvitation].
@@ -48,9 +48,9 @@ var ErrInvitation = errors.New("swarm: malformed invitation")
 
 // ParseInvitation reads the text of an invitation.
 func ParseInvitation(s string) (*Invitation, error) {
-	text, ok := strings.CutPrefix(strings.TrimSpace(s), invitationPrefix)
+	text, ok := strings.CutPrefix(strings.TrimSpace(s), InvitationPrefix)
 	if !ok || len(text) > maxInvitation {
-		return nil, fmt.Errorf("%w: it begins with %s", ErrInvitation, invitationPrefix)
+		return nil, fmt.Errorf("%w: it begins with %s", ErrInvitation, InvitationPrefix)
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {

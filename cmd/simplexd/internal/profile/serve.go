@@ -27,7 +27,7 @@ func (p *Profile) Serve(ctx context.Context, l net.Listener, beside ...func(cont
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	beside = append(beside, func(ctx context.Context) error { return p.runSwarm(ctx, p.swarmNet) })
+	beside = append(beside, func(ctx context.Context) error { return p.runSwarm(ctx, p.swarmNet) }, p.takeInvitations)
 	errs := make([]error, 2+len(beside))
 	for i, fn := range beside {
 		if fn != nil {
