@@ -358,11 +358,17 @@ func (b *Board) end(ctx context.Context, d *driving, id api.RemoteHostID, err er
 		id = host.ID
 	}
 	b.mu.Lock()
-	if b.open[id] == d {
-		delete(b.open, id)
-	}
 	stopped = stopped || b.runCtx.Err() != nil
 	b.mu.Unlock()
+	// Who stops it meanwhile waits until the end has been told.
+	defer close(d.done)
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.open[id] == d {
+			delete(b.open, id)
+		}
+	}()
 	if !stopped {
 		reason := &api.RemoteStop{Type: "disconnected"}
 		if state.Type != "connected" {
@@ -370,7 +376,6 @@ func (b *Board) end(ctx context.Context, d *driving, id api.RemoteHostID, err er
 		}
 		b.emit(ctx, "remoteHostStopped", &api.Remote{RemoteHostID_: id, RHSState: state, RHStopReason: reason})
 	}
-	close(d.done)
 }
 
 func (b *Board) stop(id api.RemoteHostID) {

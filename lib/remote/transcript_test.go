@@ -71,6 +71,8 @@ type program struct {
 	*world
 	board *remote.Board
 	seen  int // events that were compared
+	// skipped tells that some were not since the last note.
+	skipped bool
 }
 
 func newProgram(t *testing.T, name, dir string) *program {
@@ -121,6 +123,21 @@ func (p *program) exec(cmd string) (api.Response, bool) {
 		return r, true
 	}
 	return p.host.Exec(p.ctx, cmd)
+}
+
+// forgetSkipped passes over the events of a part in which some were skipped:
+// what came instead of them is not what the next part waits for.
+func (p *program) forgetSkipped() {
+	p.t.Helper()
+	if !p.skipped {
+		return
+	}
+	p.skipped = false
+	last, err := p.profile.LastSeq(p.ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.seen = max(p.seen, int(last))
 }
 
 // event waits for the next one that the reference has too.
@@ -268,12 +285,20 @@ func (r *replay) run(rs []record, how func(record) int) {
 		p := r.programs[rec.Profile]
 		if rec.Dir == "note" {
 			note = rec.Text
+			for _, p := range r.programs {
+				p.forgetSkipped()
+			}
 		}
 		rec.Text = note
 		if rec.Dir == "stop" && p != nil {
 			p.again(map[string]string{"phone": "Phone", "desk": "Desk"}[rec.Profile], filepath.Join(r.dir, rec.Profile, "remote"))
 		}
 		if !about(rec) || how(rec) == skipped {
+			if rec.Dir == "event" {
+				for _, p := range r.programs {
+					p.skipped = true
+				}
+			}
 			continue
 		}
 		if rec.Dir == "event" {
