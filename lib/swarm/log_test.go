@@ -142,6 +142,29 @@ func TestToldAgain(t *testing.T) {
 	same(t, "told anew", heard, []string{"0", "1", "2", "3", "4", "last", "after"})
 }
 
+// What was written under a key by somebody who died before noting it is found
+// again, sealed or not.
+func TestIdemAfterCrash(t *testing.T) {
+	for _, sealed := range []bool{false, true} {
+		a := someone(t, "alice", 0, 0)
+		id := a.begin("", sealed)
+		before, err := a.Head(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := api.SwarmParams{Conv: id.String(), Text: "once", Idem: "key"}
+		first := a.call("send", q).(*api.SwarmSent).Commit
+		a.say(id, "another")
+		if err := a.cfg.Values.Put(t.Context(), value(kindIdem, id.String(), "key", sent{After: before.String()})); err != nil {
+			t.Fatal(err)
+		}
+		if again := a.call("send", q).(*api.SwarmSent).Commit; again != first {
+			t.Errorf("sealed %v: written again as %s", sealed, again)
+		}
+		same(t, "history", a.texts(id), []string{"once", "another"})
+	}
+}
+
 // A name must fit one thing.
 func TestNames(t *testing.T) {
 	a := someone(t, "alice", 0, 0)

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -25,6 +26,7 @@ type sent struct {
 // Say writes a message. A second call with the same idem writes nothing and
 // returns what the first has written.
 func (n *Node) Say(ctx context.Context, c *conv, idem string, m commit.Message) (commit.ObjectID, error) {
+	plain := maps.Clone(m)
 	if m.Type() != commit.TypeFile {
 		if err := n.sealBody(ctx, c, m); err != nil {
 			return commit.ObjectID{}, err
@@ -35,7 +37,7 @@ func (n *Node) Say(ctx context.Context, c *conv, idem string, m commit.Message) 
 	}
 	was, err := get[sent](ctx, n, kindIdem, c.id.String(), idem)
 	if err == nil {
-		if id, ok, err := n.written(ctx, c, was, m); ok || err != nil {
+		if id, ok, err := n.written(ctx, c, was, plain); ok || err != nil {
 			return id, err
 		}
 	} else if !isNotFound(err) {
@@ -63,7 +65,7 @@ func said(m commit.Message) func(*snapshot) (*compose.Draft, error) {
 }
 
 // written finds what an earlier call wrote, also one that died before it could
-// note the commit.
+// note the commit. m is not sealed.
 func (n *Node) written(ctx context.Context, c *conv, was sent, m commit.Message) (commit.ObjectID, bool, error) {
 	if was.Commit != "" {
 		id, err := commit.ParseObjectID(was.Commit)
@@ -97,11 +99,24 @@ func (n *Node) written(ctx context.Context, c *conv, was sent, m commit.Message)
 		if err != nil {
 			return after, false, err
 		}
-		if string(k.Message) == string(want) {
-			return meta.ID, true, nil
+		if same, err := n.says(ctx, c, k.Message, want); err != nil || same {
+			return meta.ID, same, err
 		}
 	}
 	return after, false, nil
+}
+
+// says tells whether a commit's message is the wanted one, sealed or not.
+func (n *Node) says(ctx context.Context, c *conv, message, want []byte) (bool, error) {
+	m, err := commit.ParseMessage(message)
+	if err != nil {
+		return false, nil
+	}
+	if text, sealed := n.openBody(ctx, c, m); sealed {
+		m["body"] = text
+	}
+	have, err := m.AppendBinary(nil)
+	return string(have) == string(want), err
 }
 
 // original is the message that an edit, reply or reaction is about: never an

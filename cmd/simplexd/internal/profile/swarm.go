@@ -45,6 +45,7 @@ const swarmRetry = time.Minute
 // profile go on without it.
 func (p *Profile) runSwarm(ctx context.Context, s home.Swarm) error {
 	if s.Off {
+		<-ctx.Done() // who ends before takes the daemon down
 		return nil
 	}
 	for ctx.Err() == nil {
