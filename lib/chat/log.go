@@ -93,6 +93,12 @@ func (c *Core) Ack(ctx context.Context, consumer string, seq int64) error {
 	})
 }
 
+// DropCursor forgets a consumer, so that the log is not kept for it; one that is
+// not known is no error.
+func (c *Core) DropCursor(ctx context.Context, consumer string) error {
+	return c.cfg.Store.Update(ctx, func(tx Tx) error { return tx.DeleteCursor(consumer) })
+}
+
 // waitFor calls look until it is done, again after every change of the state.
 func (c *Core) waitFor(ctx context.Context, look func(Tx) (done bool, err error)) error {
 	for {

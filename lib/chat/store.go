@@ -143,6 +143,7 @@ type LogTx interface {
 	// Cursor is the last number that a consumer acknowledged, 0 if none.
 	Cursor(consumer string) (int64, error)
 	PutCursor(consumer string, seq int64) error
+	DeleteCursor(consumer string) error
 	// MinCursor is the lowest cursor, ok is false if there are none.
 	MinCursor() (seq int64, ok bool, err error)
 }

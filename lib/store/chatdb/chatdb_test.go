@@ -226,7 +226,8 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, d, func(tx chat.Tx) error {
-		return errors.Join(tx.DeleteEvents(seqs[1]), tx.PutCursor("x", 5), tx.PutCursor("x", 3))
+		return errors.Join(tx.DeleteEvents(seqs[1]), tx.PutCursor("x", 5), tx.PutCursor("x", 3),
+			tx.PutCursor("gone", 1), tx.DeleteCursor("gone"), tx.DeleteCursor("never there"))
 	})
 	err := d.View(ctx, func(tx chat.Tx) error {
 		first, last, err := tx.LogRange()

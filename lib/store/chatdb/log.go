@@ -15,6 +15,7 @@ var (
 	cursor      = `SELECT seq FROM chat_cursors WHERE consumer = ` + sealed.Seal("chat_cursors.consumer", "?1")
 	putCursor   = `INSERT INTO chat_cursors (consumer, seq) VALUES (` + sealed.Seal("chat_cursors.consumer", "?1") + `, ?2)
 		ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`
+	deleteCursor = `DELETE FROM chat_cursors WHERE consumer = ` + sealed.Seal("chat_cursors.consumer", "?1")
 )
 
 func (t *txn) AppendEvent(e *chat.Event) (err error) {
@@ -72,6 +73,8 @@ func (t *txn) PutCursor(consumer string, seq int64) error {
 	}
 	return nil
 }
+
+func (t *txn) DeleteCursor(consumer string) error { return t.del("cursor", deleteCursor, consumer) }
 
 func (t *txn) MinCursor() (seq int64, ok bool, err error) {
 	var n sql.NullInt64
