@@ -42,7 +42,7 @@ func apiCommand(e *env) *ucli.Command {
 			if c.NArg() != 1 {
 				return exit.Errorf(exit.Usage, "api takes one HOST").WithHint("pair ls lists the hosts")
 			}
-			return e.withOwn(c.Context, func(o *own) error {
+			return e.withOwn(c.Context, func(o *own) (err error) {
 				again, err := e.connector(c, o, c.Args().First())
 				if err != nil {
 					return err
@@ -52,6 +52,7 @@ func apiCommand(e *env) *ucli.Command {
 					return err
 				}
 				defer release()
+				defer func() { err = errors.Join(err, again.Close()) }()
 				ctx, cancel := e.limit(c.Context, 0)
 				defer cancel()
 				return e.speak(ctx, o, remote.LinkConfig{Desk: o.Desk, Connect: again.Connect})
@@ -260,11 +261,12 @@ const connectTime = time.Minute
 
 // withHost runs fn with a session with a known host.
 func (e *env) withHost(c *ucli.Context, name string, fn func(ctx context.Context, l *remote.Link, h *remote.KnownHost) error) error {
-	return e.withOwn(c.Context, func(o *own) error {
+	return e.withOwn(c.Context, func(o *own) (err error) {
 		again, err := e.connector(c, o, name)
 		if err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, again.Close()) }()
 		ctx, cancel := e.limit(c.Context, connectTime)
 		defer cancel()
 		ctx, stop := context.WithCancelCause(ctx)

@@ -76,6 +76,7 @@ type copying struct {
 }
 
 func (e *env) backup(c *ucli.Context, o *own, again *connector) (err error) {
+	defer func() { err = errors.Join(err, again.Close()) }()
 	b := &copying{e: e, dir: c.Args().Get(1)}
 	for _, d := range []string{b.dir, filepath.Join(b.dir, "chats"), filepath.Join(b.dir, "files")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {

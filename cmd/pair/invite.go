@@ -93,10 +93,13 @@ func (e *env) invite(c *ucli.Context, o *own) (err error) {
 		}
 	}
 	opts.OnFailure = func(err error) { e.note("a host did not get in: %v", err) }
+	opts.Keep = true
 	offer, err := o.Offer(ctx, opts)
 	if err != nil {
 		return err
 	}
+	again := &connector{e: e, own: o, on: offer.Station()}
+	defer func() { err = errors.Join(err, again.Close()) }()
 	if err := e.showLink(screen, offer, tell); err != nil {
 		return err
 	}
@@ -110,7 +113,7 @@ func (e *env) invite(c *ucli.Context, o *own) (err error) {
 	tell(status{Type: "paired", Host: int64(a.Host.ID), Name: a.Host.Label()})
 	e.note("paired with %s; pair api %d connects again", printable(a.Host.Label()), a.Host.ID)
 	opts.Alias, opts.Lifetime, opts.Confirm, opts.OnPhase = "", 0, nil, nil
-	again := &connector{e: e, own: o, id: a.Host, opts: opts}
+	again.id, again.opts = a.Host, opts
 	release, err := o.hold(e.dir, a.Host)
 	if err != nil {
 		return errors.Join(err, a.Close())

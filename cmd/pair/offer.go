@@ -11,6 +11,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/simplexkit/simplexkit/lib/carrier"
+	"github.com/simplexkit/simplexkit/lib/carrier/roads"
 	"github.com/simplexkit/simplexkit/lib/exit"
 	"github.com/simplexkit/simplexkit/lib/remote"
 	"github.com/simplexkit/simplexkit/lib/smp"
@@ -88,6 +89,17 @@ type connector struct {
 	opts remote.OfferOptions
 	port uint16 // of the session before, so that the host finds us where we were
 	once sync.Once
+	on   *roads.Station // stays open, so that the host can ask for the next session where the last one was
+}
+
+// Close closes the roads.
+func (c *connector) Close() error {
+	if c.on == nil {
+		return nil
+	}
+	err := c.on.Close()
+	c.on = nil
+	return err
 }
 
 // Connect offers a session and waits for the host. A pairing that is gone is
@@ -98,7 +110,7 @@ func (c *connector) Connect(ctx context.Context) (*remote.Attached, error) {
 		return nil, &remote.Final{Err: err}
 	}
 	o := c.opts
-	o.Host = h
+	o.Host, o.On, o.Keep = h, c.on, true
 	if h.Listen != "" && !slices.Contains(o.Call, h.Listen) {
 		o.Call = append(slices.Clone(o.Call), h.Listen)
 	}
@@ -113,11 +125,15 @@ func (c *connector) Connect(ctx context.Context) (*remote.Attached, error) {
 	if err != nil {
 		return nil, &remote.Final{Err: err}
 	}
+	c.on = offer.Station()
 	_, c.port = offer.Address()
 	c.once.Do(func() { c.e.log.Info("waiting for the host", "port", c.port) })
 	a, err := offer.Accept(ctx)
 	if errors.Is(err, xrcp.ErrIdentity) {
 		return nil, &remote.Final{Err: err}
+	}
+	if err != nil && ctx.Err() == nil { // the roads may be what is broken
+		err = errors.Join(err, c.Close())
 	}
 	return a, err
 }

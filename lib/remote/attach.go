@@ -113,7 +113,9 @@ func (a *attach) users() []api.UserID {
 }
 
 // consumer is the controller's name in the event log.
-func (a *attach) consumer() string { return "remote ctrl " + strconv.FormatInt(int64(a.ctrlID()), 10) }
+func (a *attach) consumer() string { return consumerOf(a.ctrlID()) }
+
+func consumerOf(id api.RemoteCtrlID) string { return "remote ctrl " + strconv.FormatInt(int64(id), 10) }
 
 // renew takes what has changed in the pairing.
 func (a *attach) renew(c *KnownCtrl) {
@@ -196,6 +198,7 @@ func (a *attach) run(ctx context.Context) {
 	a.h.mu.Unlock()
 	a.mark(&a.once1, a.coded)
 	a.mark(&a.once2, a.greeted)
+	a.h.over(ctx, a.ctrlID(), err)
 	// Who ended a session is not told, as the reference does; other clients of
 	// ours are.
 	r := &api.Remote{RCSState: state, RCStopReason: stopReason(state.Type, err)}
@@ -339,7 +342,7 @@ func (a *attach) save(ctx context.Context, p *xrcp.ControllerPairing) error {
 	} else if a.ask.lifetime > 0 {
 		n.ExpiresAt = now.Add(a.ask.lifetime)
 	}
-	n.Pairing, n.Name = p, a.app.DeviceName
+	n.Pairing, n.Name, n.Invitation = p, a.app.DeviceName, remembered(a.inv, n.Invitation)
 	if p.Confirmed {
 		n.LastAt = now
 	}

@@ -130,6 +130,12 @@ type OfferOptions struct {
 	// package roads.
 	Via   []carrier.Name
 	Relay *smp.AuthServer
+	// On are the roads of an offer before, which this one opens no others
+	// beside; see [Offer.Station]. Keep leaves the roads open behind the
+	// session, for the next offer: the host finds it by any of them. They are
+	// to be closed by whoever keeps them.
+	On   *roads.Station
+	Keep bool
 
 	// Confirm is asked with the session code; see xrcpctl.Config.
 	Confirm   func(ctx context.Context, code string) error
@@ -160,15 +166,18 @@ func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) 
 	} else if pairing, err = xrcp.NewHostPairing(d.now()); err != nil {
 		return nil, err
 	}
-	f.on, err = roads.Open(ctx, roads.Config{Via: o.Via, Addr: o.Bind, Ports: o.Ports, Relay: o.Relay, Log: d.log})
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	if f.on = o.On; f.on == nil {
+		f.on, err = roads.Open(ctx, roads.Config{Via: o.Via, Addr: o.Bind, Ports: o.Ports, Relay: o.Relay,
+			Secret: pairing.ID.Sign([]byte(peerLabel)), Log: d.log})
 		if err != nil {
-			err = errors.Join(err, f.on.Close())
+			return nil, err
 		}
-	}()
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, f.on.Close())
+			}
+		}()
+	}
 	if f.addr, err = pickAddress(o.Addr, o.Bind); err != nil {
 		return nil, err
 	}
@@ -197,8 +206,26 @@ func (d *Desk) Offer(ctx context.Context, o OfferOptions) (_ *Offer, err error) 
 	if f.call != nil {
 		f.call.announcement = f.ctl.Announcement
 	}
+	if o.Host != nil {
+		f.on.Offer(f.ctl.Announcement)
+	}
 	return f, nil
 }
+
+// peerLabel is signed for a secret that only this pairing's key makes: the
+// libp2p peer ID is the same each time, and another one for each host.
+const peerLabel = "simplexkit remote control: libp2p peer of a pairing"
+
+// closeRoads closes the roads unless they are kept.
+func (f *Offer) closeRoads() error {
+	if f.o.Keep {
+		return nil
+	}
+	return f.on.Close()
+}
+
+// Station are the roads, for the next offer; see [OfferOptions].
+func (f *Offer) Station() *roads.Station { return f.on }
 
 // pickAddress is the address for an invitation.
 func pickAddress(want, bind string) (discovery.Address, error) {
@@ -282,11 +309,11 @@ type Attached struct {
 	*xrcpctl.Session
 	Host *KnownHost
 	App  xrcp.HostApp
-	on   *roads.Station
+	end  func() error // closes the roads
 }
 
-// Close ends the session and closes the roads.
-func (a *Attached) Close() error { return errors.Join(a.Session.Close(), a.on.Close()) }
+// Close ends the session and closes the roads, unless they are kept.
+func (a *Attached) Close() error { return errors.Join(a.Session.Close(), a.end()) }
 
 // PairingCode is what both sides of a pairing can compare at any time: made of
 // the identities of the controller and of the host, in groups of digits.
@@ -308,20 +335,21 @@ func (f *Offer) Accept(ctx context.Context) (*Attached, error) {
 		}
 	}
 	s, err := f.ctl.Accept(ctx)
+	f.on.Offer(nil)
 	if err != nil {
-		return nil, errors.Join(err, f.on.Close())
+		return nil, errors.Join(err, f.closeRoads())
 	}
 	if s.Road() != carrier.SMP && s.Road() != carrier.Libp2p {
 		// The session lives on without them, and who comes now is not kept
 		// waiting.
-		err = f.on.Close()
+		err = f.closeRoads()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &Attached{Session: s, Host: f.host, App: f.app, on: f.on}, nil
+	return &Attached{Session: s, Host: f.host, App: f.app, end: f.closeRoads}, nil
 }
 
 func (f *Offer) groups() []netip.AddrPort {

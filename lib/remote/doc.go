@@ -26,6 +26,15 @@
 // hands over an announcement and is the server of TLS on the connection that it
 // made: see [WriteCall].
 //
+// After a loss they meet again with nobody's help. The controller announces its
+// next session, and calls where the host listens. The host keeps the last
+// invitation with the pairing and asks for the next one by its roads, one
+// second after the loss and then more and more seldom, for a day, as long as
+// [Host.Serve] runs: so it finds a controller whose address has changed, by the
+// relay or the libp2p peer that stayed. Only controllers that told of roads
+// beside plain TCP are asked; others would take the question for a failed
+// attempt.
+//
 // Spec: protocol/xrcp.md of simplexmq, version 1; docs/protocol of SimpleX
 // Chat for the commands and events about remote control.
 package remote

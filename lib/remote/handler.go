@@ -21,6 +21,7 @@ type API interface {
 	LastSeq(ctx context.Context) (int64, error)
 	NextEvents(ctx context.Context, after int64, limit int) ([]chat.Event, error)
 	Ack(ctx context.Context, consumer string, seq int64) error
+	DropCursor(ctx context.Context, consumer string) error
 }
 
 // Limits of a session.

@@ -75,11 +75,13 @@ type Host struct {
 	name    string                // guarded by mu; the device's
 	seeking func()                // guarded by mu; ends /find remote ctrl
 	flights map[flightKey]*flight // guarded by mu
+	seekers map[*seeker]struct{}  // guarded by mu; one for each call of Serve
 }
 
 // NewHost makes a host; it starts nothing.
 func NewHost(cfg HostConfig) *Host {
 	h := &Host{cfg: cfg, log: cfg.Log, now: cfg.Now, open: map[int64]*attach{}, flights: map[flightKey]*flight{},
+		seekers: map[*seeker]struct{}{},
 		started: make(chan struct{}), name: cfg.Name}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -168,7 +170,10 @@ func (h *Host) forget(ctx context.Context, id api.RemoteCtrlID, why string) erro
 			a.stop(why)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return h.cfg.API.DropCursor(ctx, consumerOf(id))
 }
 
 // sessions are the open ones, in the order of their numbers.

@@ -49,7 +49,8 @@ func ReadCall(r io.Reader) (a xrcp.Announcement, err error) {
 }
 
 // Serve lets known controllers in until ctx ends, which is no error: those
-// that announce themselves, and those that call. Sessions go on after it.
+// that announce themselves, those that call, and those that answer when they
+// are asked where they were. Sessions go on after it.
 func (h *Host) Serve(ctx context.Context, p api.RemoteServeParams, ready func(listen net.Addr)) error {
 	if err := h.running(ctx); err != nil {
 		return err
@@ -91,6 +92,7 @@ func (h *Host) Serve(ctx context.Context, p api.RemoteServeParams, ready func(li
 	if l != nil {
 		all.Go(func() { cancel(h.answer(ctx, l)) })
 	}
+	h.lookOut(ctx, &all, p.Via)
 	<-ctx.Done()
 	err := context.Cause(ctx)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

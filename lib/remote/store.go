@@ -23,6 +23,9 @@ type KnownCtrl struct {
 	PairedAt  time.Time
 	LastAt    time.Time // of the last session
 	ExpiresAt time.Time // zero: never
+	// Invitation is the link of the last session, with all the roads that the
+	// controller told of: it is asked there for the next one. Empty: none.
+	Invitation string
 }
 
 // Label is the name to show.

@@ -144,7 +144,9 @@ type profile struct {
 	events []chat.Event
 	news   chan struct{}
 	acked  int64
-	user   api.UserID
+	// dropped are the consumers whose cursors were deleted.
+	dropped []string
+	user    api.UserID
 	// run is what a command does beside being counted; nil is nothing.
 	run func(ctx context.Context, cmd string) api.Response
 }
@@ -222,6 +224,13 @@ func (p *profile) Ack(_ context.Context, _ string, seq int64) error {
 		return &api.Error{Type: "error", Code: api.CodeUsage, Message: "no such event"}
 	}
 	p.acked = seq
+	return nil
+}
+
+func (p *profile) DropCursor(_ context.Context, consumer string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropped = append(p.dropped, consumer)
 	return nil
 }
 

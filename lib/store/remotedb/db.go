@@ -66,6 +66,8 @@ type ctrlDoc struct {
 	PairedAt  time.Time    `json:"pairedAt,omitzero"`
 	LastAt    time.Time    `json:"lastAt,omitzero"`
 	ExpiresAt time.Time    `json:"expiresAt,omitzero"`
+	// Invitation is of the last session.
+	Invitation string `json:"invitation,omitempty"`
 }
 
 // hostDoc is remote.KnownHost as it is stored.
@@ -142,7 +144,7 @@ func (d *DB) PutCtrl(ctx context.Context, c *remote.KnownCtrl) error {
 		return fmt.Errorf("remotedb: writing a pairing: %w", err)
 	}
 	defer clear(record)
-	doc := ctrlDoc{record, c.Name, c.Alias, c.Users, c.PairedAt.UTC(), c.LastAt.UTC(), c.ExpiresAt.UTC()}
+	doc := ctrlDoc{record, c.Name, c.Alias, c.Users, c.PairedAt.UTC(), c.LastAt.UTC(), c.ExpiresAt.UTC(), c.Invitation}
 	id, err := d.put(ctx, int64(c.ID), "remote_ctrls", insertCtrl, updateCtrl, doc)
 	if err == nil {
 		c.ID = api.RemoteCtrlID(id)
@@ -167,6 +169,7 @@ func (d *DB) Ctrls(ctx context.Context) (out []*remote.KnownCtrl, err error) {
 			return err
 		}
 		c.Name, c.Alias, c.Users, c.PairedAt, c.LastAt, c.ExpiresAt = doc.Name, doc.Alias, doc.Users, doc.PairedAt, doc.LastAt, doc.ExpiresAt
+		c.Invitation = doc.Invitation
 		out = append(out, c)
 		return nil
 	})

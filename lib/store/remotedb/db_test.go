@@ -58,7 +58,7 @@ func pairings(t *testing.T, path string, key bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &remote.KnownCtrl{Pairing: cp, Name: "desk", Users: []api.UserID{2}, PairedAt: now}
+	c := &remote.KnownCtrl{Pairing: cp, Name: "desk", Users: []api.UserID{2}, PairedAt: now, Invitation: "xrcp:/x"}
 	if err := d.PutCtrl(ctx, c); err != nil || c.ID == 0 {
 		t.Fatal(err, c.ID)
 	}
@@ -70,7 +70,7 @@ func pairings(t *testing.T, path string, key bool) {
 	d = open(t, path, key) // as another process would
 	ctrls, err := d.Ctrls(ctx)
 	if err != nil || len(ctrls) != 1 || ctrls[0].Label() != "my desk" || !ctrls[0].Pairing.Confirmed || ctrls[0].Users[0] != 2 ||
-		ctrls[0].Pairing.CA.Fingerprint() != cp.CA.Fingerprint() || !ctrls[0].PairedAt.Equal(now) {
+		ctrls[0].Pairing.CA.Fingerprint() != cp.CA.Fingerprint() || !ctrls[0].PairedAt.Equal(now) || ctrls[0].Invitation != "xrcp:/x" {
 		t.Fatalf("%v %+v", err, ctrls)
 	}
 	hosts, err := d.Hosts(ctx)
