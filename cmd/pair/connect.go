@@ -344,18 +344,18 @@ func (e *env) serve(ctx context.Context, s *attach.Session, p api.RemoteServePar
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop(nil)
+	var at api.InfoResult
+	if err := s.Call(ctx, "info", nil, &at); err != nil {
+		return err
+	}
 	all.Go(func() {
-		err := s.Subscribe(ctx, api.SubscribeParams{Types: []string{"remoteCtrlServing", "remoteCtrlConnected", "remoteCtrlStopped", "remoteCtrlDetached"}}, func(r api.Reply) error {
+		err := s.Subscribe(ctx, api.SubscribeParams{After: &at.LastSeq, Types: []string{"remoteCtrlServing", "remoteCtrlConnected", "remoteCtrlStopped", "remoteCtrlDetached"}}, func(r api.Reply) error {
 			return e.told(r.Resp)
 		})
 		if err != nil && ctx.Err() == nil {
 			stop(err)
 		}
 	})
-	// The subscription is there before there is anything to tell.
-	if err := s.Call(ctx, "remoteList", nil, nil); err != nil {
-		return err
-	}
 	err := s.Call(ctx, "remoteServe", p, nil)
 	_, _ = sdnotify.Notify(sdnotify.Stopping)
 	if cause := context.Cause(ctx); cause != nil {
