@@ -95,25 +95,6 @@ func (e *env) swarmArchive(c *ucli.Context) (p api.SwarmParams, err error) {
 }
 
 func swarmDeviceCommand(e *env) *ucli.Command {
-	list := func(ctx context.Context, s *session, _ *ucli.Context) error {
-		var r api.SwarmAccount
-		if err := s.Call(ctx, "swarm.account", nil, &r); err != nil {
-			return err
-		}
-		for _, d := range r.Devices {
-			state := "active"
-			switch {
-			case d.This:
-				state = "this"
-			case d.Revoked:
-				state = "revoked"
-			}
-			if err := e.result(d, "%s\t%s\t%s", d.Device, state, printable(d.Name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	return &ucli.Command{
 		Name: "device", Usage: "the devices of the account", CustomHelpTemplate: cli.GroupHelp,
 		Subcommands: []*ucli.Command{
@@ -138,7 +119,7 @@ func swarmDeviceCommand(e *env) *ucli.Command {
 					return e.swarmAccount(ctx, s, "deviceJoin", api.SwarmParams{PIN: c.Args().First()})
 				}),
 			e.swarm("ls", "list the devices", "", "A line is the device, its state and its name, between tabs.",
-				[]string{"simplexd swarm device ls"}, 0, 0, nil, list),
+				[]string{"simplexd swarm device ls"}, 0, 0, nil, e.swarmDevices),
 			e.swarm("revoke", "take a device's right to speak for the account", "DEVICE",
 				"Members refuse what the device writes from then on, as soon as they hear of it.",
 				[]string{"simplexd swarm device revoke 5e11…"}, 1, 1, nil,
@@ -147,4 +128,25 @@ func swarmDeviceCommand(e *env) *ucli.Command {
 				}),
 		},
 	}
+}
+
+// swarmDevices prints the devices of the account.
+func (e *env) swarmDevices(ctx context.Context, s *session, _ *ucli.Context) error {
+	var r api.SwarmAccount
+	if err := s.Call(ctx, "swarm.account", nil, &r); err != nil {
+		return err
+	}
+	for _, d := range r.Devices {
+		state := "active"
+		switch {
+		case d.This:
+			state = "this"
+		case d.Revoked:
+			state = "revoked"
+		}
+		if err := e.result(d, "%s\t%s\t%s", d.Device, state, printable(d.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

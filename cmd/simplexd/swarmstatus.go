@@ -27,23 +27,8 @@ func swarmStatusCommand(e *env) *ucli.Command {
 				return e.printJSON(r)
 			}
 			for _, v := range r.Convs {
-				if v.Error != "" {
-					if err := e.print("%s\tdamaged\t\t%s", v.Conv, printable(v.Error)); err != nil {
-						return err
-					}
-					continue
-				}
-				synced := "never"
-				if !v.Synced.IsZero() {
-					synced = v.Synced.Local().Format(time.DateTime)
-				}
-				if err := e.print("%s\t%d\t%.12s\t%s", v.Conv, v.Commits, v.Head, synced); err != nil {
+				if err := e.swarmConvStatus(v); err != nil {
 					return err
-				}
-				for _, head := range sortedKeys(v.Refused) {
-					if err := e.print("%s\trefused\t%.12s\t%s", v.Conv, head, printable(v.Refused[head])); err != nil {
-						return err
-					}
 				}
 			}
 			for _, p := range r.Peers {
@@ -60,6 +45,26 @@ func swarmStatusCommand(e *env) *ucli.Command {
 			}
 			return nil
 		})
+}
+
+// swarmConvStatus prints how a conversation is.
+func (e *env) swarmConvStatus(v api.SwarmConvStatus) error {
+	if v.Error != "" {
+		return e.print("%s\tdamaged\t\t%s", v.Conv, printable(v.Error))
+	}
+	synced := "never"
+	if !v.Synced.IsZero() {
+		synced = v.Synced.Local().Format(time.DateTime)
+	}
+	if err := e.print("%s\t%d\t%.12s\t%s", v.Conv, v.Commits, v.Head, synced); err != nil {
+		return err
+	}
+	for _, head := range sortedKeys(v.Refused) {
+		if err := e.print("%s\trefused\t%.12s\t%s", v.Conv, head, printable(v.Refused[head])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func swarmVerifyCommand(e *env) *ucli.Command {

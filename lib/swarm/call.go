@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -134,7 +135,12 @@ var votable = []commit.Action{commit.Ban, commit.Unban, commit.Elevate, commit.D
 var methods map[string]method
 
 func init() {
-	methods = map[string]method{
+	methods = accountMethods()
+	maps.Copy(methods, messageMethods())
+}
+
+func accountMethods() map[string]method {
+	return map[string]method{
 		"accountInit": func(ctx context.Context, n *Node, p *api.SwarmParams) (any, error) {
 			return n.InitAccount(ctx, p.Title)
 		},
@@ -151,6 +157,11 @@ func init() {
 		"deviceAdd": callDeviceAdd, "deviceRevoke": callRevoke, "deviceJoin": callDeviceJoin,
 		"new": callNew, "list": callList(false), "requests": callList(true), "invite": callInvite,
 		"accept": callAccept, "decline": callDecline(false), "block": callDecline(true),
+	}
+}
+
+func messageMethods() map[string]method {
+	return map[string]method{
 		"send": in(callSend), "edit": on(func(ctx context.Context, n *Node, c *conv, id commit.ObjectID, p *api.SwarmParams) (commit.ObjectID, error) {
 			if p.Text == "" {
 				return id, usagef("the text is empty")

@@ -151,6 +151,8 @@ type conv struct {
 	// write is held by who moves the head, and by who tells of it, so that
 	// commits are told of in order.
 	write sync.Mutex
+	// heard is what another device was last heard to have, guarded by Node.mu.
+	heard commit.ObjectID
 }
 
 // open opens a conversation that we have a repository of. The error wraps

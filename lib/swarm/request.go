@@ -287,8 +287,20 @@ func (n *Node) Go(ctx context.Context, id commit.ObjectID, erase bool) error {
 		return err
 	}
 	alone, err := n.alone(ctx, c)
-	if err != nil || !alone {
+	if err != nil {
 		return err
+	}
+	if !alone { // others may have heard before the record said that we left
+		head, err := c.repo.Head(ctx)
+		if err != nil {
+			return err
+		}
+		n.mu.Lock()
+		heard := c.heard == head
+		n.mu.Unlock()
+		if !heard {
+			return nil
+		}
 	}
 	return n.erase(ctx, id)
 }
@@ -310,6 +322,9 @@ func (n *Node) alone(ctx context.Context, c *conv) (bool, error) {
 // erase deletes a conversation that we left. Its record stays, so that our
 // other devices do the same.
 func (n *Node) erase(ctx context.Context, id commit.ObjectID) error {
+	if net := n.network(); net != nil {
+		net.Leave(id)
+	}
 	if err := n.drop(id); err != nil {
 		return err
 	}
