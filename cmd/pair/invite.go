@@ -100,6 +100,7 @@ func (e *env) invite(c *ucli.Context, o *own) (err error) {
 	}
 	again := &connector{e: e, own: o, on: offer.Station()}
 	defer func() { err = errors.Join(err, again.Close()) }()
+	_, again.port = offer.Address()
 	if err := e.showLink(screen, offer, tell); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ type connector struct {
 	opts remote.OfferOptions
 	port uint16 // of the session before, so that the host finds us where we were
 	once sync.Once
-	on   *roads.Station // stays open, so that the host can ask for the next session where the last one was
+	on   *roads.Station // kept, so that the host can ask for the next session where the last one was; nil: none are
 }
 
 // Close closes the roads.

@@ -107,6 +107,27 @@ func TestAnnounced(t *testing.T) {
 	}
 }
 
+// TestAsked: a known controller that is back where it was is found there, with
+// no announcement and no call.
+func TestAsked(t *testing.T) {
+	p := newPlace(t)
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctrl := p.start("pair", "--json", "invite", "--name", "alice", "--port", port)
+	link := field(t, ctrl.next(`"invitation"`), "link")
+	host := p.start("pair", "--json", "connect", link, "--home", p.path("A"), "--yes", "--announced", "none")
+	ctrl.next(`"paired"`)
+	host.next(`"connected"`)
+	_ = ctrl.in.Close()
+	<-ctrl.done
+	host.next(`"lost"`)
+	if out := p.run("pair", "exec", "alice", "/user", "--port", port); !strings.Contains(out, "activeUser") {
+		t.Error(out)
+	}
+}
+
 // TestDaemon: the daemon does the host's work, several controllers at once;
 // forgetting and expiring.
 func TestDaemon(t *testing.T) {

@@ -132,8 +132,10 @@ type OfferOptions struct {
 	Relay *smp.AuthServer
 	// On are the roads of an offer before, which this one opens no others
 	// beside; see [Offer.Station]. Keep leaves the roads open behind the
-	// session, for the next offer: the host finds it by any of them. They are
-	// to be closed by whoever keeps them.
+	// session, for the next offer, if there is one among them that could not
+	// be opened again where it was, at a relay or in libp2p: ports can, and
+	// others of this machine may want them meanwhile. Whoever keeps roads is to
+	// close them.
 	On   *roads.Station
 	Keep bool
 
@@ -218,14 +220,21 @@ const peerLabel = "simplexkit remote control: libp2p peer of a pairing"
 
 // closeRoads closes the roads unless they are kept.
 func (f *Offer) closeRoads() error {
-	if f.o.Keep {
+	if f.Station() != nil {
 		return nil
 	}
 	return f.on.Close()
 }
 
-// Station are the roads, for the next offer; see [OfferOptions].
-func (f *Offer) Station() *roads.Station { return f.on }
+// Station are the roads if they are kept, for the next offer; see
+// [OfferOptions].
+func (f *Offer) Station() *roads.Station {
+	stays := func(n carrier.Name) bool { return n == carrier.SMP || n == carrier.FlipSMP || n == carrier.Libp2p }
+	if !f.o.Keep || !slices.ContainsFunc(f.on.Roads(), stays) {
+		return nil
+	}
+	return f.on
+}
 
 // pickAddress is the address for an invitation.
 func pickAddress(want, bind string) (discovery.Address, error) {
