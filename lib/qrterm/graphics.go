@@ -83,7 +83,7 @@ const kittyChunk = 4096
 func (d drawing) kitty() []byte {
 	scale, cols, rows := d.place()
 	control := fmt.Sprintf("a=T,f=100,q=2,c=%d,r=%d", cols, rows)
-	const id = 0x51 // a colour of the table, which names the picture to placeholders
+	const id = 0x51 // a colour of the table, which names the picture to cellMarks
 	if d.tmux {
 		if rows > len(rowMarks) {
 			cols, rows = cols*len(rowMarks)/rows, len(rowMarks)
@@ -111,7 +111,7 @@ func (d drawing) kitty() []byte {
 	for row := range rows {
 		fmt.Fprintf(&b, "\x1b[38;5;%dm", id)
 		for col := range cols {
-			b.WriteRune(placeholder)
+			b.WriteRune(cellMark)
 			if col == 0 { // the cells after it count on
 				b.WriteRune(rowMarks[row])
 				b.WriteRune(rowMarks[0])
@@ -122,9 +122,9 @@ func (d drawing) kitty() []byte {
 	return b.Bytes()
 }
 
-// placeholder is the character that stands for a cell of a picture, and
+// cellMark is the character that stands for a cell of a picture, and
 // rowMarks the marks above it that count, of which these are the first.
-const placeholder = '\U0010EEEE'
+const cellMark = '\U0010EEEE'
 
 var rowMarks = []rune{
 	0x0305, 0x030D, 0x030E, 0x0310, 0x0312, 0x033D, 0x033E, 0x033F, 0x0346, 0x034A, 0x034B, 0x034C, 0x0350, 0x0351, 0x0352,

@@ -130,8 +130,8 @@ func (r *renderer) put(c rune, rest []byte) (used int) {
 	case '\n':
 		r.row, r.col = r.row+1, 0
 		return 0
-	case placeholder:
-		return r.placeholder(rest)
+	case cellMark:
+		return r.cellMark(rest)
 	case '█':
 		fill(0, r.cellH, fg)
 	case '▀':
@@ -150,9 +150,9 @@ func (r *renderer) put(c rune, rest []byte) (used int) {
 	return 0
 }
 
-// placeholder draws the picture's cell that a character stands for. Only a
+// cellMark draws the picture's cell that a character stands for. Only a
 // row's first has marks.
-func (r *renderer) placeholder(rest []byte) (used int) {
+func (r *renderer) cellMark(rest []byte) (used int) {
 	if c, n := utf8.DecodeRune(rest); c == rowMarks[r.row] {
 		used = n
 		if c, n := utf8.DecodeRune(rest[n:]); c != rowMarks[0] {
@@ -164,7 +164,7 @@ func (r *renderer) placeholder(rest []byte) (used int) {
 		r.t.Fatalf("row %d begins with mark %U", r.row, c)
 	}
 	if r.virtual == nil {
-		r.t.Fatal("placeholder without a picture")
+		r.t.Fatal("cellMark without a picture")
 	}
 	w, h := r.virtualCells.X*r.cellW, r.virtualCells.Y*r.cellH
 	for y := range r.cellH {
