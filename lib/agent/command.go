@@ -185,12 +185,13 @@ func (a *Agent) doJoin(ctx context.Context, t *turn, c *StoredCommand) (until st
 		}
 		rq.Conn, rq.Primary = t.ID, true
 		t.put(rq)
+		// Before the confirmation is on its way: the answer may come at once.
+		t.then(func() { a.subscribe(t.Conn, rq, m.session) })
 		reply := envelope.ConnInfoReply{Queues: []link.QueueInfo{info}, Info: d.Info}
 		if err := t.sendConfirmation(KindConnInfoReply, t.primarySnd(), reply, &e2e); err != nil {
 			return err
 		}
 		t.done(c)
-		t.then(func() { a.subscribe(t.Conn, rq, m.session) })
 		return nil
 	})
 }

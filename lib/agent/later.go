@@ -95,8 +95,8 @@ func (a *Agent) doCreate(ctx context.Context, t *turn, c *StoredCommand) (until 
 		}
 		t.Phase = PhaseInvited
 		t.write(m.store)
+		t.then(func() { a.subscribe(t.Conn, m.queue, m.session) }) // before anybody has the link
 		t.emit(Created{Link: l})
-		t.then(func() { a.subscribe(t.Conn, m.queue, m.session) })
 		return nil
 	})
 }
