@@ -127,8 +127,8 @@ func (f *frontier) Pop() any {
 type meeting struct {
 	g     Graph
 	flags map[commit.ObjectID]int
-	todo  frontier
-	fresh int // how many of todo are not stale
+	open  frontier
+	fresh int // how many of open are not stale
 }
 
 func (m *meeting) mark(ctx context.Context, id commit.ObjectID, add int) error {
@@ -147,7 +147,7 @@ func (m *meeting) mark(ctx context.Context, id commit.ObjectID, add int) error {
 	if add&stale == 0 {
 		m.fresh++
 	}
-	heap.Push(&m.todo, ranked{id, n})
+	heap.Push(&m.open, ranked{id, n})
 	return ctx.Err()
 }
 
@@ -166,8 +166,8 @@ func Bases(ctx context.Context, g Graph, a, b commit.ObjectID) ([]commit.ObjectI
 		return nil, err
 	}
 	var out []commit.ObjectID
-	for m.fresh > 0 && len(m.todo) > 0 {
-		x := heap.Pop(&m.todo).(ranked)
+	for m.fresh > 0 && len(m.open) > 0 {
+		x := heap.Pop(&m.open).(ranked)
 		fl := m.flags[x.id]
 		if fl&stale == 0 {
 			m.fresh--
@@ -202,9 +202,9 @@ func Reaches(ctx context.Context, g Graph, young, old commit.ObjectID, sure func
 		return false, err
 	}
 	seen := map[commit.ObjectID]bool{young: true}
-	for todo := []commit.ObjectID{young}; len(todo) > 0; {
-		id := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for open := []commit.ObjectID{young}; len(open) > 0; {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
 		if sure != nil && sure(id) {
 			return true, nil
 		}
@@ -221,7 +221,7 @@ func Reaches(ctx context.Context, g Graph, young, old commit.ObjectID, sure func
 			}
 			if !seen[p] {
 				seen[p] = true
-				todo = append(todo, p)
+				open = append(open, p)
 			}
 		}
 		if err := ctx.Err(); err != nil {

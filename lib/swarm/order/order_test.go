@@ -95,13 +95,13 @@ func genGraph(t *rapid.T) graph {
 
 func (g graph) reach(i int) map[int]bool {
 	seen := map[int]bool{i: true}
-	for todo := []int{i}; len(todo) > 0; {
-		x := todo[0]
-		todo = todo[1:]
+	for open := []int{i}; len(open) > 0; {
+		x := open[0]
+		open = open[1:]
 		for _, p := range g[x].Parents {
 			if !seen[num(p)] {
 				seen[num(p)] = true
-				todo = append(todo, num(p))
+				open = append(open, num(p))
 			}
 		}
 	}
